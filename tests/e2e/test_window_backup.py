@@ -47,10 +47,11 @@ def window(desk: Desktop, tmp_path: Path) -> Iterator[Driven]:
         try:
             yield made
         finally:
-            _end_tracker(paths.places())
+            end_tracker(paths.places())
 
 
-def _end_tracker(places: Places) -> None:
+def end_tracker(places: Places) -> None:
+    """End the tracker that the window started for these places."""
     for process in psutil.process_iter(["cmdline"]):
         words = process.info["cmdline"] or []
         if started_itself(words, "tracker") and _home(process) == str(places.state.parent):

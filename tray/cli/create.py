@@ -11,13 +11,13 @@ from typing import Any
 from tray.cli import Command, run, schedule
 from tray.cli.jobs import sheet
 from tray.cli.options import from_here
-from tray.config.jobs import Job
+from tray.config.jobs import DEFAULT_ENGINE, Job
 from tray.core import ourselves
 from tray.core.errors import BackupTrayError, JobSetupError, UsageError
 from tray.core.files import opened
 from tray.core.model import BACKUP
 from tray.core.paths import Places, places
-from tray.jobs import first_backup
+from tray.jobs import engine_install, first_backup
 from tray.schedule import change
 from tray.wording import escape
 
@@ -50,6 +50,7 @@ def _create(args: Namespace) -> int:
     step = f"Give the answers as options: `{_EXAMPLE}`."
     if not args.yes and not sys.stdin.isatty():
         raise UsageError("Nothing was created.", why="There is no terminal to ask on.", next=step)
+    _have_engine(ask=not args.yes)
     if args.schedule is not None:
         # A mistake is told before anything is made.
         change.planned(Job(name="home", command=("true",)), BACKUP, args.schedule, None)
@@ -63,6 +64,28 @@ def _create(args: Namespace) -> int:
     if when is not None:
         schedule.tell(change.set_up(here, job.name, on=when))
     return code
+
+
+def _have_engine(*, ask: bool) -> None:
+    """Offer to install the engine if it is missing; the user sees the exact command, and nothing is installed without a yes.
+
+    Raises:
+        EngineMissingError: It is missing, and the user does not want it to be installed, or it cannot be from here.
+        EngineInstallError: It was not installed.
+    """
+    missing = engine_install.missing(DEFAULT_ENGINE)
+    if missing is None:
+        return
+    argv = engine_install.command(DEFAULT_ENGINE, terminal=True)
+    if not ask or not argv:
+        raise missing
+    try:
+        answer = input(f"{missing} Install it now with `{escape(shlex.join(argv))}`? [y, N] ")
+    except EOFError:
+        answer = ""
+    if answer.strip().lower() not in ("y", "yes"):
+        raise missing
+    engine_install.install(DEFAULT_ENGINE, argv, terminal=True)
 
 
 def _first_run(here: Places, job: Job) -> int:
@@ -172,6 +195,8 @@ def _explain(here: Places, job: Job) -> None:
     name = escape(shlex.quote(job.name))
     print(f"\nThe job {escape(job.name)} and its repository {escape(str(job.repository))} are made.")
     print(f"  its password is kept in   {escape(str(job.password_file))}")
+    if job.environment_file is not None:
+        print(f"  its login is kept in      {escape(job.environment_file)}")
     print(f"  to run it now             backup-tray backup {name}")
     print(f"  to run it every night     backup-tray schedule {name} --on 2:15")
     try:

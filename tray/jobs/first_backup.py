@@ -8,28 +8,26 @@ import os
 import re
 import secrets
 import shlex
-import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tray.audit.entry import Action, Draft
 from tray.audit.spool import record
 from tray.config import jobs
-from tray.config.jobs import Job
+from tray.config.jobs import DEFAULT_ENGINE, Job
 from tray.config.saving import save_job
 from tray.core import files
-from tray.core.errors import ConfigError, EngineMissingError, JobSetupError, RepositoryInitError
+from tray.core.errors import ConfigError, JobSetupError, RepositoryInitError
 from tray.core.paths import Places, expand, private, sync_folder
 from tray.core.redact import Redactor
 from tray.housekeeping import config_changes
-from tray.jobs import targets
+from tray.jobs import choices, engine_install, targets
 from tray.jobs.configured import CLASHING_VARIABLES
 
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # without 0 o 1 l i, which people confuse on paper
 _GROUPS, _GROUP = 7, 4  # 28 of 31 letters: 138 bits
 _INIT_SECONDS = 300.0
-_MOUNT_ROOTS = (Path("/media"), Path("/mnt"), Path("/run/media"))
 
 
 def generate_password() -> str:
@@ -37,8 +35,19 @@ def generate_password() -> str:
     return "-".join("".join(secrets.choice(_ALPHABET) for _ in range(_GROUP)) for _ in range(_GROUPS))
 
 
-def create_first_backup(places: Places, *, name: str, sources: Sequence[str], repository: str, password: str) -> Job:
+def create_first_backup(
+    places: Places,
+    *,
+    name: str,
+    sources: Sequence[str],
+    repository: str,
+    password: str,
+    variables: Mapping[str, str] | None = None,
+) -> Job:
     """Make a restic repository and a job that backs up *sources* into it; the job is not started.
+
+    The login of an address that is known by variables, such as the keys of S3, is kept in a private file, since a schedule does
+    not have the variables of a terminal. *variables* are such variables beside those of the environment.
 
     All input and the target are checked before anything is made. If making the repository fails, nothing is left behind. Once it
     is made its password is never removed again, whatever fails afterwards.
@@ -54,16 +63,39 @@ def create_first_backup(places: Places, *, name: str, sources: Sequence[str], re
     _check_password(password)
     paths = _checked_sources(sources)
     target = checked_repository(repository, paths)
-    if shutil.which("restic") is None:
-        raise EngineMissingError("restic")
-    targets.check(target, paths, _environ())
-    secret = _write_password(places, name, password)
-    _init(target, secret)
-    job = Job(name=name, sources=tuple(paths), repository=target, password_file=str(secret))
+    if missing := engine_install.missing(DEFAULT_ENGINE):
+        raise missing
+    login = checked_login(target, variables or {})
+    environ = {**_environ(), **login}
+    targets.check(target, paths, environ)
+    secret = _write_secret(places, name, "password", f"{password}\n")
+    lines = "".join(f"{key}={value}\n" for key, value in login.items())
+    file = _write_secret(places, name, "environment", lines) if lines else None
+    try:
+        _init(target, secret, environ)
+    except RepositoryInitError:
+        if file is not None and not secret.exists():
+            file.unlink()
+        raise
+    kept = None if file is None else str(file)
+    job = Job(name=name, sources=tuple(paths), repository=target, password_file=str(secret), environment_file=kept)
     save_job(places, job)
     _record(places, job)
     config_changes.accept(places, "jobs", job.name)  # it is on record, so it is no edit by hand
     return job
+
+
+def reach(sources: Sequence[str], repository: str, variables: Mapping[str, str]) -> int | None:
+    """Check the target alone, and return the bytes that are free there, None if that is not known; nothing is made.
+
+    Raises:
+        JobSetupError: It cannot be used.
+        EngineMissingError: restic is not installed, so an address cannot be asked.
+    """
+    target = checked_repository(repository, [expand(source) for source in sources])
+    if targets.kind(target) != "folder" and (missing := engine_install.missing(DEFAULT_ENGINE)):
+        raise missing
+    return targets.reach(target, {**_environ(), **checked_login(target, variables)})
 
 
 def suggested(places: Places) -> tuple[str, str]:
@@ -158,7 +190,7 @@ def checked_repository(repository: str, sources: Sequence[str]) -> str:
 
 def _check_target(path: Path) -> None:
     """Make sure that restic can make *path*."""
-    mounted = next((root for root in _MOUNT_ROOTS if path.is_relative_to(root)), None)
+    mounted = next((root for root in choices.MOUNT_ROOTS if path.is_relative_to(root)), None)
     if mounted and not path.parent.is_dir():
         raise JobSetupError(
             "repository",
@@ -213,23 +245,41 @@ def _absolute(field: str, text: str) -> str:
     return os.path.normpath(path)
 
 
-def _write_password(places: Places, name: str, password: str) -> Path:
-    """Keep *password* in a new private file of the configuration folder, durably."""
+def checked_login(target: str, variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables with which restic logs in at *target*: of the environment, or of *variables*.
+
+    Raises:
+        JobSetupError: One cannot be kept in a file.
+    """
+    login = targets.login(target, {**os.environ, **variables})
+    for name, value in login.items():
+        if not value.isprintable() or value != value.strip() or value[0] in "\"'":
+            raise JobSetupError(
+                "login",
+                "The login of the storage cannot be used.",
+                why=f"{name} holds a space at its end, a quotation mark at its beginning, or a line break.",
+                next="Copy it again, without the signs around it.",
+            )
+    return login
+
+
+def _write_secret(places: Places, name: str, ending: str, text: str) -> Path:
+    """Keep *text* in a new private file of the configuration folder, durably."""
     folder = private(places.config)
     slug = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "job"
     for number in range(1, 1000):
-        file = folder / (f"{slug}.password" if number == 1 else f"{slug}-{number}.password")
+        file = folder / f"{slug}{'' if number == 1 else f'-{number}'}.{ending}"
         try:
             handle = files.descriptor(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         except FileExistsError:
             continue  # never over another repository's password
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as out:
-            out.write(password + "\n")
+            out.write(text)
             out.flush()
             os.fsync(out.fileno())
         sync_folder(folder)
         return file
-    raise FileExistsError(17, "too many password files", str(folder))
+    raise FileExistsError(17, "too many files of this name", str(folder))
 
 
 def _environ() -> dict[str, str]:
@@ -237,12 +287,12 @@ def _environ() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if key not in CLASHING_VARIABLES}
 
 
-def _init(repository: str, secret: Path) -> None:
+def _init(repository: str, secret: Path, environ: Mapping[str, str]) -> None:
     """Make the repository with restic; remove *secret* if restic reports a failure."""
     argv = ["restic", "init", "--repo", repository, "--password-file", str(secret)]
     try:
         done = subprocess.run(
-            argv, stdin=subprocess.DEVNULL, capture_output=True, env=_environ(), timeout=_INIT_SECONDS, check=False
+            argv, stdin=subprocess.DEVNULL, capture_output=True, env=environ, timeout=_INIT_SECONDS, check=False
         )
     except subprocess.TimeoutExpired as error:
         why = f"restic did not answer within {_INIT_SECONDS:.0f} s; the password stays in {secret}, in case it was made after all."

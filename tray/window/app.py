@@ -19,6 +19,7 @@ from tray.window import bridge, calls, toolkit
 from tray.window.bridge import literal
 from tray.window.instance import Instance
 from tray.window.status_feed import Feed, Source
+from tray.wording import size
 
 TITLE = "Backup Status"
 FIRST_STATUS_SECONDS = 0.25
@@ -159,6 +160,11 @@ class Window:
     def tell_verified(self, done: int, total: int) -> None:
         """Tell the page how far its verification is."""
         self._run_script(f"BT.verifying({literal(done)},{literal(total)})")
+
+    def tell_measured(self, path: str, total: int, done: bool) -> None:
+        """Tell the page how many bytes a folder takes, or at least so many while it is not *done*."""
+        words = size(total) if done else f"more than {size(total)}"
+        self._run_script(f"BT.measured({literal(path)},{literal(total)},{literal(words)})")
 
     def tell_ended(self, job: str, error: dict[str, str] | None) -> None:
         """Tell the page that the process of *job* ended."""

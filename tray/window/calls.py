@@ -1,23 +1,20 @@
 """List every question that a page may ask, with the check of every argument. A page can reach nothing else."""
 
-import shutil
-import threading
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
-from tray import wording
 from tray.core import clock
-from tray.core.errors import BackupTrayError, EngineMissingError
-from tray.core.model import CHECK, Control, shown_name
+from tray.core.model import Control
 from tray.core.paths import Places
 from tray.jobs import configured, first_backup
 from tray.status import control, marking
 from tray.window import audit_page, bridge, export, import_page, lists, run_pages, verification
 from tray.window.bridge import Call
+from tray.window.create_page import Setup
 from tray.window.job_page import Jobs
 from tray.window.status_feed import Feed
 
-_PATH, _NAME = 4096, 80
+_PATH, _NAME, _SECRET, _SOURCES = 4096, 80, 1024, 100
 PROGRESS_SECONDS = 0.2
 
 
@@ -36,6 +33,9 @@ class Desk(Protocol):
     def shown(self) -> None:
         """Note that the page was painted for the first time."""
 
+    def tell_measured(self, path: str, total: int, done: bool) -> None:
+        """Tell the page how many bytes a folder takes, or at least so many while it is not *done*."""
+
     def tell_ended(self, job: str, error: dict[str, str] | None) -> None:
         """Tell the page that the process of *job* ended; *error* if it did badly."""
 
@@ -45,6 +45,12 @@ def table(places: Places, feed: Feed, desk: Desk) -> dict[str, Call]:
     writer, jobs = export.Writer(desk.choose_file), Jobs(places, desk.tell_ended)
     setup, of_job = Setup(places, feed, desk, jobs), {"job": bridge.text(_NAME)}
     existing = import_page.Existing(places)
+    target = {
+        "sources": bridge.texts(_SOURCES, _PATH),
+        "repository": bridge.text(_PATH),
+        "key": bridge.text(_SECRET),
+        "secret": bridge.text(_SECRET),
+    }
     return {
         "shown": Call(desk.shown, {}),
         "retry": Call(feed.again, {}),
@@ -94,15 +100,11 @@ def table(places: Places, feed: Feed, desk: Desk) -> dict[str, Call]:
         "create_form": Call(setup.form, {}),
         "new_password": Call(lambda: {"password": first_backup.generate_password()}, {}),
         "choose_folder": Call(setup.choose, {}),
-        "create_backup": Call(
-            setup.create,
-            {
-                "name": bridge.text(_NAME),
-                "sources": bridge.texts(100, _PATH),
-                "repository": bridge.text(_PATH),
-                "password": bridge.text(1024),
-            },
-        ),
+        "drives": Call(setup.drives, {}),
+        "install_engine": Call(setup.install_engine, {}),
+        "measure": Call(setup.measure, {"paths": bridge.texts(_SOURCES, _PATH)}),
+        "reach": Call(setup.reach, target),
+        "create_backup": Call(setup.create, {**target, "name": bridge.text(_NAME), "password": bridge.text(_SECRET)}),
     }
 
 
@@ -122,65 +124,3 @@ class Paced:
 
 def _guide() -> list[dict[str, str]]:
     return [{"where": where, "text": text} for where, text in configured.prefixes()]
-
-
-class Setup:
-    """The page Create First Backup, which makes one at a time."""
-
-    def __init__(self, places: Places, feed: Feed, desk: Desk, jobs: Jobs) -> None:
-        self._places, self._feed, self._desk, self._jobs = places, feed, desk, jobs
-        self._choosing, self._creating = threading.Lock(), threading.Lock()
-
-    def form(self) -> dict[str, Any]:
-        """Return the first values of the form, and the problem that stands in the way, if there is one."""
-        problem = EngineMissingError("restic").facts() if shutil.which("restic") is None else None
-        name, home = first_backup.suggested(self._places)
-        return {
-            "name": name,
-            "sources": [home],
-            "repository": "",
-            "password": first_backup.generate_password(),
-            "problem": problem,
-        }
-
-    def choose(self) -> dict[str, str | None]:
-        """Return the folder that the user chose, None if they did not or if they are choosing already."""
-        if not self._choosing.acquire(blocking=False):
-            return {"path": None}
-        try:
-            return {"path": self._desk.choose_folder()}
-        finally:
-            self._choosing.release()
-
-    def create(self, name: str, sources: list[str], repository: str, password: str) -> dict[str, Any]:
-        """Make repository and job, start it with the test afterwards, and write the recovery sheet.
-
-        The answer names the job, the last run and the last check of that name before, if there were any; and why there is no
-        sheet, if it could not be written.
-        """
-        with self._creating:
-            job = first_backup.create_first_backup(
-                self._places, name=name, sources=sources, repository=repository, password=password
-            )
-            before, checked = self._last_run(job.name), self._last_run(shown_name(job.name, CHECK))
-            self._jobs.back_up(job.name, then_check=True)
-        try:
-            export.keep_sheet(self._places, job.name)
-            problem = None
-        except (BackupTrayError, OSError) as error:
-            problem = bridge.facts(error)
-        shown, check = wording.escape(job.name), wording.escape(shown_name(job.name, CHECK))
-        return {
-            "job": job.name,
-            "shown": shown,
-            "check": check,
-            "before": before,
-            "checked": checked,
-            "problem": problem,
-        }
-
-    def _last_run(self, job: str) -> str | None:
-        """Return the last run of a job of this name, which is not the one that starts now."""
-        status = self._feed.status
-        known = () if status is None else status.jobs
-        return next((item.last.run for item in known if item.job == job and item.last is not None), None)

@@ -220,6 +220,10 @@
     const page = BT.pages[BT.place.page];
     if (page.submit) page.submit(event.target);
   });
+  document.addEventListener("change", (event) => {
+    const page = BT.pages[BT.place.page];
+    if (page.change) page.change(event.target);
+  });
   document.addEventListener("input", (event) => {
     const page = BT.pages[BT.place.page];
     if (page.input) page.input(event.target);

@@ -15,7 +15,7 @@ from tray.core.errors import UsageError
 from tray.core.model import Status
 from tray.core.paths import Places, expand
 from tray.jobs import first_backup
-from tray.window import bridge, calls, export, instance
+from tray.window import bridge, calls, create_page, export, instance
 from tray.window.job_page import Jobs
 from tray.window.status_feed import Feed
 
@@ -78,6 +78,7 @@ class Desk:
 
     def __init__(self) -> None:
         self.told: list[tuple[str, dict[str, str] | None]] = []
+        self.measured: list[tuple[str, int, bool]] = []
         self.go_on = threading.Event()
 
     def choose_folder(self) -> str | None:
@@ -93,6 +94,10 @@ class Desk:
 
     def shown(self) -> None:
         """Nothing to do."""
+
+    def tell_measured(self, path: str, total: int, done: bool) -> None:
+        """Remember it."""
+        self.measured.append((path, total, done))
 
     def tell_ended(self, job: str, error: dict[str, str] | None) -> None:
         """Remember it."""
@@ -117,10 +122,10 @@ def feed(status: Status | None = None) -> Feed:
     return made
 
 
-def setup(places: Places, desk: Desk | None = None, status: Status | None = None) -> calls.Setup:
+def setup(places: Places, desk: Desk | None = None, status: Status | None = None) -> create_page.Setup:
     """The form's back end."""
     desk = desk or Desk()
-    return calls.Setup(places, feed(status), desk, Jobs(places, desk.tell_ended))
+    return create_page.Setup(places, feed(status), desk, Jobs(places, desk.tell_ended))
 
 
 class Process:
@@ -159,6 +164,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
     return seen
 
 
+@pytest.mark.process
 def test_the_form_begins_with_a_name_that_is_free_and_a_new_password(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -172,6 +178,7 @@ def test_the_form_begins_with_a_name_that_is_free_and_a_new_password(
     assert setup(places).form()["name"] == "home-2"
 
 
+@pytest.mark.process
 def test_without_restic_the_form_names_the_command_that_brings_it(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -187,12 +194,13 @@ def test_a_backup_that_was_made_is_started_and_then_restored_as_a_test(
 ) -> None:
     """The inputs go to the back end as they are; the page hears of the end of the backup and of the test."""
     desk = Desk()
-    made = setup(places, desk).create("home", ["/home/me"], "/media/backup", "correct horse")
+    made = setup(places, desk).create("home", ["/home/me"], "/media/backup", "correct horse", "", "")
     assert asked == {
         "name": "home",
         "sources": ["/home/me"],
         "repository": "/media/backup",
         "password": "correct horse",
+        "variables": {},
     }
     assert (made["job"], made["check"], made["problem"]) == ("home", "home (check)", None)
     assert "correct horse" not in str(made)
@@ -209,14 +217,14 @@ def test_a_backup_stands_also_where_its_sheet_cannot_be_written(
         raise PermissionError(13, "Permission denied", "/c/recovery")
 
     monkeypatch.setattr(export, "keep_sheet", refuse)
-    made = setup(places).create("home", ["/home/me"], "/media/backup", "pw")
+    made = setup(places).create("home", ["/home/me"], "/media/backup", "pw", "", "")
     assert (made["job"], "Permission denied" in made["problem"]["what"]) == ("home", True)
 
 
 def test_an_older_run_of_that_name_is_not_taken_for_the_first_backup(places: Places, asked: dict[str, object]) -> None:
     """The page waits for the run that it started, even where a job of that name was seen before."""
     old = statuses.ended("home")
-    made = setup(places, status=statuses.judged(old)).create("home", ["/home/me"], "/media/backup", "pw")
+    made = setup(places, status=statuses.judged(old)).create("home", ["/home/me"], "/media/backup", "pw", "", "")
     assert made["before"] == old.run
 
 
@@ -224,7 +232,7 @@ def test_a_backup_that_ends_badly_is_told_to_the_page(places: Places, asked: dic
     """If the process dies before anything is on record, the page does not wait for ever, and no test follows."""
     asked["backup"] = 1
     desk = Desk()
-    setup(places, desk).create("home", ["/home/me"], "/media/backup", "pw")
+    setup(places, desk).create("home", ["/home/me"], "/media/backup", "pw", "", "")
     wait_for(lambda: len(desk.told) == 2, what="the end to be told")
     error = dict(desk.told)["home"]
     assert error is not None
@@ -249,13 +257,14 @@ def test_only_one_folder_dialog_is_open_at_a_time(places: Places) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        {"name": "x" * 81, "sources": [], "repository": "", "password": ""},
-        {"name": "x", "sources": "/home", "repository": "", "password": ""},
-        {"name": "x", "sources": ["/h"] * 101, "repository": "", "password": ""},
-        {"name": "x", "sources": [None], "repository": "", "password": ""},
-        {"name": "x", "sources": [], "repository": "a\0b", "password": ""},
-        {"name": "x", "sources": [], "repository": "", "password": 5},
-        {"name": "x", "sources": [], "repository": ""},
+        {"name": "x" * 81, "sources": [], "repository": "", "password": "", "key": "", "secret": ""},
+        {"name": "x", "sources": "/home", "repository": "", "password": "", "key": "", "secret": ""},
+        {"name": "x", "sources": ["/h"] * 101, "repository": "", "password": "", "key": "", "secret": ""},
+        {"name": "x", "sources": [None], "repository": "", "password": "", "key": "", "secret": ""},
+        {"name": "x", "sources": [], "repository": "a\0b", "password": "", "key": "", "secret": ""},
+        {"name": "x", "sources": [], "repository": "", "password": 5, "key": "", "secret": ""},
+        {"name": "x", "sources": [], "repository": "", "password": "", "key": None, "secret": ""},
+        {"name": "x", "sources": [], "repository": "", "password": ""},
     ],
 )
 def test_a_form_that_no_page_of_ours_sends_is_refused(
@@ -273,6 +282,14 @@ def _create(places: Places) -> bridge.Call:
 def test_an_error_of_the_form_names_its_field(places: Places) -> None:
     """The page can put the error beside the input that caused it."""
     reply = bridge.answer(
-        _create(places), {"name": "home", "sources": ["/does/not/exist"], "repository": "/nowhere", "password": "pw"}
+        _create(places),
+        {
+            "name": "home",
+            "sources": ["/does/not/exist"],
+            "repository": "/nowhere",
+            "password": "pw",
+            "key": "",
+            "secret": "",
+        },
     )
     assert reply["error"]["field"] == "sources"

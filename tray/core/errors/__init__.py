@@ -87,6 +87,9 @@ from tray.core.errors.jobs import (
     ConfigWriteError as ConfigWriteError,
 )
 from tray.core.errors.jobs import (
+    EngineInstallError as EngineInstallError,
+)
+from tray.core.errors.jobs import (
     EngineMissingError as EngineMissingError,
 )
 from tray.core.errors.jobs import (

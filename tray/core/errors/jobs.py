@@ -102,7 +102,7 @@ class JobChangeError(BackupTrayError):
 
 
 class JobSetupError(BackupTrayError):
-    """A first backup cannot be set up as asked; `field` names the input at fault (name, sources, repository, password)."""
+    """A first backup cannot be set up as asked; `field` names the input at fault (name, sources, repository, login, password)."""
 
     code = "ERROR_JOB_SETUP"
 
@@ -123,16 +123,30 @@ class RecoverySheetError(BackupTrayError):
 
 
 class EngineMissingError(BackupTrayError):
-    """The backup program itself is not installed."""
+    """The backup program itself is not installed; *install* is the command of this system that installs it, if it is known."""
 
     code = "ERROR_ENGINE_MISSING"
     exit_code = 127
 
-    def __init__(self, engine: str) -> None:
+    def __init__(self, engine: str, install: str = "") -> None:
         super().__init__(
             f"{engine} is not installed.",
             why=f"No program named {engine} was found in the search path (PATH).",
-            next=f"Install it with `sudo apt install {engine}`, then try again.",
+            next=f"Install it with `{install or f'sudo apt install {engine}'}`, then try again.",
+        )
+        self.engine = engine
+
+
+class EngineInstallError(BackupTrayError):
+    """The package manager did not install the backup program."""
+
+    code = "ERROR_ENGINE_INSTALL"
+
+    def __init__(self, engine: str, why: str, install: str) -> None:
+        super().__init__(
+            f"{engine} was not installed.",
+            why=why,
+            next=f"Install it in a terminal: `{install}`, then try again.",
         )
         self.engine = engine
 

@@ -9,14 +9,24 @@
   let busy = false;
   let sources = [];
 
+  const sizes = new Map(); // by path: how much the folder takes, or at least takes so far
+  let weighed = ""; // the folders that are being measured
+
   const field = (id, label, hint, ...inside) =>
     el("div", { class: "field" }, el("label", { for: id }, label), inside, hint && el("p", { class: "hint", id: `${id}-hint` }, hint));
   const input = (id, value, more = {}) =>
     el("input", { type: "text", id, value, autocomplete: "off", spellcheck: "false", maxlength: "4096", "aria-invalid": problem && problem.field === id ? "true" : null, ...more });
 
+  const sizeOf = (path) => (sizes.has(path.trim()) ? sizes.get(path.trim()).words : "");
+
+  // Folders that most people want to keep, but not those that are chosen or lie in a chosen one.
+  const suggestions = () => el("p", { class: "buttons", id: "suggestions" }, form.folders.filter((path) => !sources.includes(path)).map((path) =>
+    BT.act("suggest", [path.slice(path.lastIndexOf("/") + 1), " ", el("span", { class: "mute", "data-size": path }, sizeOf(path))], { "data-text": path, "data-key": path, title: `Keep ${path}` })));
+
   const sourceRows = () => el("div", { id: "source-rows" }, sources.map((path, index) =>
     el("div", { class: "with-button", "data-key": `source-${index}-${path}` },
       input(`source-${index}`, path, { "aria-label": `Folder ${index + 1}`, placeholder: "/home/me", "data-source": String(index) }),
+      el("span", { class: "mute size", "data-size": path }, sizeOf(path)),
       sources.length > 1 && BT.act("drop-source", "Remove", { "data-text": String(index), "aria-label": `Remove folder ${index + 1}` }))));
 
   const passwordPart = () => el("fieldset", { class: "field" },
@@ -34,16 +44,46 @@
   const drawForm = () => el("form", { id: "create-form", "data-own": "", "data-key": `form-${BT.place.seq}` },
     el("div", { id: "form-problem" }),
     el("div", { class: "field" }, el("label", { for: "source-0" }, "What to protect"), sourceRows(),
-      el("p", { class: "buttons" }, BT.act("choose-source", "Choose a folder…"), BT.act("type-source", "Type another one", { class: "link" }))),
-    field("repository", "Where to keep it", "A folder on another disk, best on one that is not always plugged in. It must be empty or new.",
-      el("div", { class: "with-button" }, input("repository", form.repository, { placeholder: "/media/usb-disk/backup", "aria-describedby": "repository-hint" }), BT.act("choose-target", "Choose…", { "aria-label": "Choose where to keep it" }))),
+      el("p", { class: "buttons" }, BT.act("choose-source", "Choose a folder…"), BT.act("type-source", "Type another one", { class: "link" })),
+      form.folders.length > 0 && el("p", { class: "hint" }, "Or only these:"), suggestions()),
+    BT.target.draw(),
     field("name", "Name", "How this backup is called in the list.", input("name", form.name, { maxlength: "80", "aria-describedby": "name-hint" })),
     passwordPart(),
     el("label", { class: "inline" }, el("input", { type: "checkbox", id: "kept" }), "I have kept it"),
     el("p", { class: "buttons" }, el("button", { type: "submit", class: "main", id: "go", disabled: true, "aria-describedby": "missing" }, "Create and start the first backup"), BT.go("dashboard", "Cancel")),
     el("p", { class: "hint", id: "missing" }));
 
-  const redoSources = () => BT.morph(find("source-rows"), sourceRows());
+  const redoSources = () => {
+    BT.morph(find("source-rows"), sourceRows());
+    BT.morph(find("suggestions"), suggestions());
+  };
+
+  const paths = () => sources.map((path) => path.trim()).filter(Boolean);
+
+  // Have the folders measured that are chosen or suggested; whatever was measured before goes on.
+  const measure = () => {
+    const wanted = [...paths().filter((path) => /^[/~]/.test(path)), ...form.folders].slice(0, 100);
+    if (weighed === wanted.join("\0")) return;
+    weighed = wanted.join("\0");
+    BT.call("measure", { paths: wanted });
+  };
+
+  const weigh = () => {
+    const known = paths().map((path) => sizes.get(path));
+    if (known.length && known.every(Boolean)) {
+      const total = known.reduce((sum, one) => sum + one.total, 0);
+      BT.target.weigh(total, known.length === 1 ? known[0].words : "more than that together");
+    }
+  };
+
+  // Python calls this a few times a second while it measures a folder.
+  BT.measured = (path, total, words) => {
+    sizes.set(path, { total, words });
+    for (const one of document.querySelectorAll("[data-size]")) if (one.dataset.size.trim() === path) one.textContent = words;
+    if (form && find("target-says")) weigh();
+  };
+
+  const look = () => BT.target.look(paths(), weigh);
   const typed = () => find("kind-typed").checked;
 
   const refresh = () => {
@@ -53,16 +93,19 @@
     const secret = !typed() || (find("password").value && find("password").value === find("again").value);
     find("again").setAttribute("aria-invalid", String(Boolean(typed() && find("again").value && !secret)));
     const missing = [
-      !sources.some((path) => path.trim()) && "what to protect", !find("repository").value.trim() && "where to keep it",
+      !sources.some((path) => path.trim()) && "what to protect", BT.target.missing(),
       !find("name").value.trim() && "a name", !secret && "the same password twice", !find("kept").checked && "the mark at “I have kept it”"].filter(Boolean);
     find("missing").textContent = missing.length ? `Still missing: ${missing.join(", ")}.` : "";
     find("go").disabled = busy || missing.length > 0;
+    BT.target.refresh();
+    measure();
   };
 
   const complain = (error) => {
     find("form-problem").replaceChildren(BT.problem(error));
     for (const one of document.querySelectorAll("#create-form [aria-invalid]")) one.removeAttribute("aria-invalid");
-    const at = find({ sources: "source-0", name: "name", repository: "repository", password: typed() ? "password" : "kind-made" }[error.field]);
+    const at = ["repository", "login"].includes(error.field) ? BT.target.field(error.field)
+      : find({ sources: "source-0", name: "name", password: typed() ? "password" : "kind-made" }[error.field]);
     if (at) at.setAttribute("aria-invalid", "true");
     (at || find("go")).focus();
     find("form-problem").scrollIntoView({ block: "center" });
@@ -82,7 +125,35 @@
     sources = sources.filter((one) => one.trim() && one !== form.sources[0]).concat(path);
     redoSources();
   });
-  BT.actions["choose-target"] = () => choose((path) => { find("repository").value = path; });
+  BT.actions["choose-target"] = () => choose((path) => {
+    find("repository").value = path;
+    look();
+  });
+  BT.actions.suggest = (button) => {
+    refresh();
+    sources = sources.filter((one) => one.trim() && one !== form.sources[0]).concat(button.dataset.text);
+    redoSources();
+    refresh();
+  };
+  BT.actions["install-engine"] = async (button) => {
+    button.disabled = true;
+    button.textContent = "Installing…";
+    try {
+      Object.assign(form, await BT.call("install_engine"));
+      find("form-problem").replaceChildren();
+      find("live").textContent = "It is installed.";
+    } catch (error) {
+      button.disabled = false;
+      button.textContent = "Try again";
+      find("form-problem").append(BT.problem(error));
+    }
+  };
+
+  // restic itself is missing: the command is shown, and runs only if the user wants it to.
+  const missingEngine = () => {
+    find("form-problem").replaceChildren(BT.problem(form.problem, form.install && BT.act("install-engine", "Install it", { class: "main" })));
+    if (form.install) find("form-problem").append(el("p", { class: "hint" }, "“Install it” runs ", el("code", {}, form.install), ". The system may ask for the password of an administrator."));
+  };
   BT.actions["type-source"] = () => {
     refresh();
     sources.push("");
@@ -117,15 +188,25 @@
       form = null;
       form = await BT.call("create_form");
       sources = [...form.sources];
+      weighed = "";
+      sizes.clear();
+      BT.target.begin(form);
     },
     entered: () => {
       if (find("kept")) refresh();
-      if (form && form.problem && find("form-problem")) find("form-problem").replaceChildren(BT.problem(form.problem));
+      if (form && form.problem && find("form-problem")) missingEngine();
     },
     left: () => {
       form = null; // the password goes with it
+      BT.target.stop();
+      BT.call("measure", { paths: [] });
     },
     input: () => find("kept") && refresh(),
+    change: (field) => {
+      if (!find("kept") || !field.closest(".part, #drives, [name=place]")) return;
+      refresh();
+      look();
+    },
     submit: async () => {
       refresh();
       if (find("go").disabled) return;
@@ -135,8 +216,8 @@
       find("form-problem").replaceChildren();
       try {
         const made = await BT.call("create_backup", {
-          name: find("name").value.trim(), sources: sources.map((path) => path.trim()).filter(Boolean),
-          repository: find("repository").value.trim(), password: typed() ? find("password").value : form.password });
+          name: find("name").value.trim(), sources: paths(),
+          repository: BT.target.address(), ...BT.target.keys(), password: typed() ? find("password").value : form.password });
         BT.begin(made.shown, made.before, made.problem);
         BT.begin(made.check, made.checked, null);
         await BT.visit(BT.jobPage(made.job));

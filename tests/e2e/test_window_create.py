@@ -1,0 +1,144 @@
+"""Create First Backup onto a drive in the real window: six clicks, a full drive, and one that is pulled out in the middle."""
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.desktop import Desktop, desktop
+from tests.e2e.machine import ROOT
+from tests.e2e.program import engine_pid, make_tree, status
+from tests.e2e.test_takeover import OWN_CRONTABS
+from tests.e2e.test_window_backup import end_tracker
+from tests.e2e.webdriver import Driven, driven
+from tests.waiting import wait_for
+from tray.core import paths
+from tray.core.paths import Places
+
+pytestmark = pytest.mark.e2e
+
+COUNT = "window.pressed = 0; addEventListener('mousedown', (event) => { window.pressed += event.isTrusted; }, true)"
+"""Counts the clicks of the user, and not those that a label hands on to its input."""
+PULL = """
+import fcntl, os, struct, sys
+fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587D, struct.pack("I", 2))
+"""
+"""Ends the file system at once, as ext4 does when its device is gone: each later access is an error (EXT4_IOC_SHUTDOWN)."""
+MOST_CLICKS = 6
+MOST_SECONDS = 60
+
+Plugged = Callable[[int, int], Driven]
+"""Opens the window on a machine whose drive STICK has so many MiB, for a user whose documents are files of so many bytes."""
+
+
+@pytest.fixture
+def plugged(tmp_path: Path, places: Places) -> Iterator[Plugged]:
+    """A drive is a real file system on a real device, in mounts that only the window and its processes see."""
+    image = tmp_path / "image"
+    with desktop(tmp_path / "desk", "none") as desk, ExitStack() as stack:
+
+        def make(drive: int, documents: int) -> Driven:
+            with image.open("wb") as file:
+                file.truncate(drive << 20)
+            owner = f"root_owner={os.geteuid()}:{os.getegid()}"
+            subprocess.run(["mkfs.ext4", "-q", "-m", "0", "-E", owner, "-L", "STICK", image], check=True)
+            mount = "\n".join((OWN_CRONTABS, *_home(desk, tmp_path, documents), *_drive(image)))
+            window = stack.enter_context(driven(tmp_path / "w", desk.env, fed=False, mount=mount))
+            stack.callback(end_tracker, places)
+            window.script(COUNT)
+            return window
+
+        yield make
+
+
+def _home(desk: Desktop, tmp_path: Path, size: int) -> list[str]:
+    """Return the mounts that give the user a home folder with documents, root too."""
+    home = Path(paths.expand("~") if os.geteuid() == 0 else desk.env["HOME"])
+    made = make_tree(tmp_path / "home" / "Documents", files=20, size=size)
+    return [f"mount --bind {shlex.quote(str(made.parent))} {shlex.quote(str(home))}"]
+
+
+def _drive(image: Path) -> list[str]:
+    stick = "/media/ann/STICK"
+    return ["mount -t tmpfs tmpfs /media", f"mkdir -p {stick}", f"mount -o loop {shlex.quote(str(image))} {stick}"]
+
+
+def choose(window: Driven) -> None:
+    """Choose documents and drive, and keep the password: five clicks with the one that starts the backup."""
+    window.wait("h1", "No backups performed")
+    window.click("button", "Create First Backup")
+    window.click("#suggestions button", "Documents")
+    window.click("#place-drive-0")
+    assert "STICK" in window.read("#drives", " free of ")
+    window.click("#kept")
+
+
+def test_a_backup_of_a_folder_on_a_drive_takes_six_clicks_and_a_minute(plugged: Plugged, places: Places) -> None:
+    """From the empty page to a copy that was restored as a test and runs by itself; the clicks and the time are counted."""
+    window = plugged(200, 3000)
+    began = time.monotonic()
+    choose(window)
+    assert "The backup goes into /media/ann/STICK/backup-home." in window.read("#target-says", "are free there")
+    window.click("#go")
+    window.click("#set-schedule")
+    window.wait("#card-schedule", "Scheduled")
+    window.wait("h1", "home: succeeded")
+    window.wait("#card-proof .tag", "Proven")
+    assert time.monotonic() - began < MOST_SECONDS
+    assert window.script("return window.pressed") <= MOST_CLICKS
+    assert (status()["state"], status()["last"]["outcome"]) == ("ok", "succeeded")
+
+
+def test_the_sizes_of_folders_arrive_while_the_user_chooses(plugged: Plugged) -> None:
+    """They block nothing: the form can be used at once. A folder that is typed is measured too, one that is gone is not."""
+    window = plugged(200, 30_000)
+    window.click("button", "Create First Backup")
+    window.wait("#suggestions [data-size]", "kB")
+    assert re.fullmatch(r"6\d\d kB", window.read("#suggestions [data-size]"))
+    window.wait("#source-rows [data-size]", "kB")
+    window.click("#suggestions button", "Documents")
+    assert re.fullmatch(r"6\d\d kB", window.read("#source-rows [data-size]", "kB"))
+
+
+def test_a_drive_without_room_is_told_before_anything_is_made(plugged: Plugged, places: Places) -> None:
+    """The form says so as soon as the drive is chosen, and the button makes nothing: no password, no job, no repository."""
+    window = plugged(70, 3000)
+    choose(window)
+    window.wait("#target-says", "there is no room for them")
+    window.click("#go")
+    assert "There is no room for the backup at /media/ann/STICK" in window.read("#form-problem .banner")
+    assert not list(places.config.glob("*.password"))
+    assert not places.config_file.exists()
+    assert status()["last"] is None
+
+
+def test_a_drive_that_is_pulled_out_in_the_middle_is_never_called_a_backup(plugged: Plugged, places: Places) -> None:
+    """restic tries again for a quarter of an hour: the page shows that nothing moves. The run that then ends has failed."""
+    window = plugged(900, 25_000_000)
+    choose(window)
+    window.click("#go")
+    wait_for(lambda: any(run["bytes_done"] for run in status()["runs"]), what="the backup to copy files")
+    inside = [
+        *ROOT,
+        "nsenter",
+        "--target",
+        str(window.pid),
+        "--mount",
+        "/usr/bin/python3",
+        "-c",
+        PULL,
+        "/media/ann/STICK",
+    ]
+    subprocess.run(inside, check=True)
+    window.wait("#page .facts", "0 B/s")
+    os.kill(engine_pid(places), signal.SIGKILL)  # in place of its own end, a quarter of an hour later
+    window.wait("h1", "home: failed")
+    window.wait("#card-proof", "No file of it was restored as a test yet")
+    assert (status()["state"], status()["jobs"][0]["proven"]) == ("failed", None)
