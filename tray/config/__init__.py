@@ -25,6 +25,8 @@ SYSLOG_PORT = 514
 _SEGMENT_STEP = 256
 MINUTE_MS = 60_000
 ASK_EVERY_MS = 360 * MINUTE_MS
+LONGEST_MS = 36_500 * DAY_MS
+"""No length of time may be longer: the moment at its end must be one that a calendar knows."""
 STALLED_AFTER = 600.0
 """Seconds without progress after which a run counts as stalled, unless the configuration says otherwise."""
 
@@ -324,10 +326,17 @@ def length(
     if value is None or value == "off":
         return default if value is None else None
     time = seconds(value) if isinstance(value, str) else None
+    check_longest(key, time, fault)
     if time is None or time * 1000 < least:
         at_least = {DAY_MS: " of at least a day", MINUTE_MS: " of at least a minute"}.get(least, "")
         raise fault(key, f'`{key}` must be a length of time{at_least} such as "{example}", or "off"')
     return int(time * 1000)
+
+
+def check_longest(key: str, time: float | None, fault: Fault) -> None:
+    """Raise the fault of a length of time, in seconds, that is longer than `LONGEST_MS`."""
+    if time is not None and time * 1000 > LONGEST_MS:
+        raise fault(key, f"`{key}` must be at most {LONGEST_MS // DAY_MS:,} days")
 
 
 def seconds(value: object) -> float | None:

@@ -172,6 +172,7 @@ def secondary(table: Table) -> dict[str, Any]:
 def _every(table: Table) -> int:
     value = table.table["every"]
     length = config.seconds(value) if isinstance(value, str) else None
+    config.check_longest("every", length, table.fault)
     if length is None or length * 1000 < MINUTE_MS:  # "off" is no length either
         least = 'must be a length of time of at least a minute such as "1d"'
         raise table.fault("every", f'`every` {least}; write rhythm = "off" for a job that is never expected')

@@ -115,8 +115,7 @@ class Expectations:
             judged = expect(rhythm, past, awake, now_ms, running_since_ms=begun, seen_ms=seen, moved_ms=self._zone[1])
             return _Kept(of, awake, now_ms, judged)
         except Exception as error:  # a mistake of ours about one job must not hide the others
-            unknown = Expectation(Word.UNKNOWN, late_since_ms=now_ms, valid_until_ms=now_ms + _MINUTE_MS)
-            return _Kept(of, awake, now_ms, unknown, fault=f"{type(error).__name__}: {error}")
+            return _Kept(of, awake, now_ms, _unknown(now_ms), fault=f"{type(error).__name__}: {error}")
 
 
 def _owner(key: Key) -> str:
@@ -224,9 +223,17 @@ def _worded(key: Key, kept: _Kept, skipped: Skipped, now_ms: int) -> Expected:
         since = past.first_ms if known.last_good_ms is None else known.last_good_ms
         now = replace(known, awake_ms=kept.awake.between(since, now_ms) // _MINUTE_MS * _MINUTE_MS)
         kept.about = about
-        words = wording.expected(rhythm, now, now_ms, job=_owner(key), check=key[1] == CHECK, skipped=skipped)
+        try:
+            words = wording.expected(rhythm, now, now_ms, job=_owner(key), check=key[1] == CHECK, skipped=skipped)
+        except Exception as error:  # as above
+            kept.expectation, kept.fault = _unknown(now_ms), f"{type(error).__name__}: {error}"
+            return _worded(key, kept, skipped, now_ms)
         kept.words = replace(words, seen=kept.of[3] is not None)
     return kept.words
+
+
+def _unknown(now_ms: int) -> Expectation:
+    return Expectation(Word.UNKNOWN, late_since_ms=now_ms, valid_until_ms=now_ms + _MINUTE_MS)
 
 
 def _broken(why: str, now_ms: int) -> Expected:

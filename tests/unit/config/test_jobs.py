@@ -240,6 +240,16 @@ def test_any_name_is_a_job_or_an_error(name: str) -> None:
     assert (name in configured.jobs) == jobs.is_name(name)
 
 
+@pytest.mark.parametrize("key", ["every", "max_age", "delay", "keep_logs"])
+def test_no_length_of_time_ends_beyond_the_calendar(key: str) -> None:
+    """A moment in the year 21192 cannot be shown."""
+    assert read(text=f'[jobs.a]\ncommand = ["a"]\n{key} = "36500d"\n').broken == {}
+    assert (
+        f"`{key}` must be at most 36,500 days"
+        in read(text=f'[jobs.a]\ncommand = ["a"]\n{key} = "999999w"\n').broken["a"].why
+    )
+
+
 def test_two_jobs_do_not_share_an_automatic_name() -> None:
     """Each run belongs to one job."""
     text = '[jobs.a]\ncommand = ["a"]\nmatches = ["x"]\n[jobs.b]\ncommand = ["b"]\nmatches = ["x"]\n'

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from tray.cli import status as cli_status
 from tray.cli.main import main
 from tray.core import clock
 from tray.core.errors import JobNotFoundError
-from tray.core.model import JobStatus, Outcome, State, Status
+from tray.core.model import Expected, JobStatus, Outcome, State, Status
 from tray.core.paths import Places, private
 from tray.rhythm import Rhythm
 from tray.runs import Process, RunInfo
@@ -468,6 +469,25 @@ def test_a_mistake_about_one_job_does_not_hide_the_others(
     assert status.error is None
     assert [(item.job, item.state) for item in status.jobs] == [("home", State.WARNING), ("photos", State.OK)]
     assert "oops" in cli_status.text(status)
+
+
+def test_a_judgement_that_cannot_be_put_into_words_does_not_hide_the_others(
+    places: Places, world: World, source: StatusSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as a moment in the year 21192, which no calendar knows."""
+    daily(world, range(3), "home", "photos")
+    real = wording.expected
+
+    def broken(*given: Any, **more: Any) -> Expected:
+        if more["job"] == "home":
+            raise ValueError("year 21192 is out of range")
+        return real(*given, **more)
+
+    monkeypatch.setattr(wording, "expected", broken)
+    status = source.poll()
+    assert status.error is None
+    assert [(item.job, item.state) for item in status.jobs] == [("home", State.WARNING), ("photos", State.OK)]
+    assert "21192" in cli_status.text(status)
 
 
 @pytest.mark.parametrize("days", [-3, 3, 400])
