@@ -7,7 +7,7 @@ commits. Readers see one consistent state and never write. Every failure is an A
 import contextlib
 import itertools
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -43,6 +43,7 @@ class AuditLog:
         self._immutable = False
         self._connection: sqlite3.Connection | None = None
         self._jobs, self._good = KnownJobs(), GoodRuns()
+        self._further: Callable[[Names], Names] | None = None
 
     @classmethod
     def open(cls, db: Path, key: Path, *, timeout: float = 5.0, copies: Path | None = None) -> Self:
@@ -62,14 +63,18 @@ class AuditLog:
         return log
 
     @classmethod
-    def read(cls, db: Path, *, timeout: float = 2.0) -> Self:
+    def read(cls, db: Path, *, timeout: float = 2.0, further: Callable[[Names], Names] | None = None) -> Self:
         """Open the log for reading; nothing is written, no key is needed.
+
+        Args:
+            further: Adds names of jobs that the log does not know yet to its own.
 
         Raises:
             AuditMissingError: There is no log, and there never was one.
             AuditUnavailableError: There is one, but it cannot be read.
         """
         log = cls(db, None, timeout)
+        log._further = further
         with database.guard(db, timeout):
             log._connect()
         return log
@@ -175,7 +180,12 @@ class AuditLog:
     def names(self) -> Names:
         """Return the present names of jobs that were renamed; `known_jobs` and entries keep the names on record."""
         with self._snapshot() as connection:
-            return renames.read(connection)
+            return self.names_in(connection)
+
+    def names_in(self, connection: sqlite3.Connection) -> Names:
+        """Return `names` within a snapshot."""
+        names = renames.read(connection)
+        return names if self._further is None else self._further(names)
 
     def open_runs(self) -> list[OpenRun]:
         """Return the runs that have a start and no end on record, the oldest first."""
@@ -205,7 +215,7 @@ class AuditLog:
 
     def _newest(self, wanted: Filter, limit: int, before: int | None = None) -> list[StoredEntry]:
         with self._snapshot() as connection:
-            wanted = renames.read(connection).widened(wanted)
+            wanted = self.names_in(connection).widened(wanted)
             keys = itertools.islice(by_facets.recorded(connection, wanted, before), limit)
             return by_facets.read(connection, [seq for _, seq in keys])
 

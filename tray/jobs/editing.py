@@ -12,7 +12,7 @@ from typing import Any
 
 from tray.audit import search, spool
 from tray.audit.entry import ENDS, Action, Draft
-from tray.audit.search.renames import NONE, Names
+from tray.audit.search.renames import Names
 from tray.config import file, jobs, saving
 from tray.config.jobs import Configured, Job
 from tray.core.dataclass import dataclass
@@ -82,7 +82,7 @@ def known(places: Places) -> Known:
     """
     with past_runs.reading(places) as log:
         if log is None:
-            return Known(jobs.load(places), frozenset(), NONE)
+            return Known(jobs.load(places), frozenset(), past_runs.present_names(places, None))
         recorded, names = search.names(log, "job", _OF_RUNS), log.names()
         histories, forgotten, _ = log.known_jobs()
     over = {name for name, _ in forgotten}.difference(history.job for history in histories)

@@ -10,7 +10,6 @@ from tray.audit import last_check, spool
 from tray.audit.entry import ENDS, ended_run
 from tray.audit.merkle import leaf_hash
 from tray.audit.rows import StoredEntry
-from tray.audit.search.renames import NONE
 from tray.audit.verify.check import verify
 from tray.audit.verify.verdict import Result, Verdict
 from tray.baselines import all_copies
@@ -22,7 +21,7 @@ from tray.core.paths import Places
 from tray.ipc.system_client import NEWER
 from tray.report import facts
 from tray.report.basis import Base
-from tray.status import past_runs, system_history
+from tray.status import past_runs, renamed, system_history
 
 LONG_LOG = 200_000
 """Entries that are verified anew for every report; it takes a second or two."""
@@ -118,9 +117,11 @@ def gather(places: Places, run: str, *, verify: "Callable[[], Verdict] | None" =
     waiting = next((draft for draft in reversed(list(spool.pending(places))) if draft.run == run), None)
     with past_runs.reading(places) as log:
         entry = None if log is None else log.entry_of_run(run)
-        names = NONE if log is None else log.names()
-    if waiting is not None and (entry is None or waiting.ended() is not None):
-        return Report(waiting.ended(), None, waiting.body, None)
+        names = past_runs.present_names(places, log)
+    over = None if waiting is None else waiting.ended()
+    if waiting is not None and (entry is None or over is not None):
+        shown = None if over is None else renamed.ended([over], names)[0]
+        return Report(shown, None, waiting.body, None)
     if entry is None:
         raise RunNotFoundError(run)
     ended = ended_run(entry.data, entry.body, entry.seq, names.present) if entry.data["action"] in ENDS else None

@@ -46,7 +46,7 @@ class History:
         self._anew_ms: int | None = None
         self._good: dict[tuple[str, ...], Known] = {}
         self.begun_ms: int | None = None
-        self._log_names = self.names = renames.NONE
+        self._log_names = self._own_names = self.names = renames.NONE
 
     def refresh(self) -> object:
         """Read log and spool where they changed; return a value that is another one once something did.
@@ -54,19 +54,22 @@ class History:
         Raises:
             BackupTrayError: The log cannot be read.
         """
-        names = [name for spooled in self._spools for name in spooled.names()]
-        if names != self._spool_names:
+        names, version = [name for spooled in self._spools for name in spooled.names()], self._version
+        spooled_anew = names != self._spool_names
+        if spooled_anew:
             self._waiting, self._spool_names = list(spool.pending(self._places)) if names else [], names
         try:
             self._read_log()
         except BackupTrayError:
             self.close()
             raise
+        if spooled_anew or version != self._version:
+            self._own_names = self.names = self._log_names.with_renames(renames.waiting(self._waiting))
         return names, self._version
 
     def follow(self, owners: Mapping[str, str]) -> None:
         """Let runs on record under a name in *owners* belong to its owner, as of the last `refresh`."""
-        self.names = self._log_names.with_owners(owners)
+        self.names = self._own_names.with_owners(owners)
 
     def past(self, live: set[str], over: Iterable[EndedRun]) -> tuple[list[JobHistory], list[str], set[str]]:
         """Return the jobs, notes, and the ids of runs that have ended, as of the last `refresh`.
@@ -141,7 +144,7 @@ class History:
             self._log = self._open_log()
             if self._log is None:
                 self._jobs, self._open, self._forgotten, self._seen, self.begun_ms = [], [], {}, {}, None
-                self._log_names = self.names = renames.NONE
+                self._log_names = renames.NONE
                 self._good = {}
                 return
         files = mark(self._files[0]), mark(self._files[1])
@@ -151,7 +154,7 @@ class History:
         self._at_rest = files if all(file is None or is_settled(file[0]) for file in files) else None
         if version != self._version:
             (self._jobs, self._forgotten, self._seen), self._open = self._log.known_jobs(), self._log.open_runs()
-            self._log_names = self.names = self._log.names()
+            self._log_names = self._log.names()
             self._good = {}
             first = self._log.first()
             self.begun_ms = clock.from_text(first.data["time"])

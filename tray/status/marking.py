@@ -2,13 +2,10 @@
 
 import shlex
 from collections.abc import Sequence
-from contextlib import suppress
 
 from tray.audit import spool
 from tray.audit.entry import Action, Draft
-from tray.audit.search import renames
-from tray.config import jobs
-from tray.core.errors import ConfigError, JobNotFoundError, StatusFetchError, SystemOwnedError
+from tray.core.errors import JobNotFoundError, StatusFetchError, SystemOwnedError
 from tray.core.model import Instance, JobStatus, Status, Word, judge
 from tray.core.paths import Places
 from tray.status import StatusSource, past_runs
@@ -75,9 +72,7 @@ def forget_of(places: Places, run: str) -> None:
 def _record(places: Places, items: Sequence[JobStatus], action: Action, result: str) -> None:
     """Put one entry for each job on record, under the name and kind of its runs; of a job with several names one for each."""
     with past_runs.reading(places) as log:
-        names = renames.NONE if log is None else log.names()
-    with suppress(ConfigError):  # the names on record are marked all the same
-        names = names.with_owners(jobs.load(places).owners)
+        names = past_runs.present_names(places, log)
     named = [(item, item.job if item.last is None else item.last.job) for item in items]
     marked = [(item, job) for item, name in named for job in names.recorded(name)]
     if drafts := [Draft(action=action, job=job, kind=item.kind, result=result) for item, job in marked]:

@@ -8,6 +8,7 @@ from typing import Any
 from tray.audit import search, spool
 from tray.audit.entry import ENDS, SEVERITY_OF, Action, ended_run
 from tray.audit.search import Filter, renames
+from tray.audit.search.renames import Names
 from tray.audit.store import AuditLog
 from tray.core import clock
 from tray.core.dataclass import dataclass, replace
@@ -39,14 +40,23 @@ def reading(places: Places) -> Iterator[AuditLog | None]:
     if not places.audit_db.exists() and not places.audit_key.exists():
         yield None
         return
-    with AuditLog.read(places.audit_db) as log:
+    with AuditLog.read(places.audit_db, further=renamed.further(places)) as log:
         yield log
 
 
+def present_names(places: Places, log: AuditLog | None) -> Names:
+    """Return the present names of jobs, of a *log* that `reading` has opened."""
+    return renamed.further(places)(renames.NONE) if log is None else log.names()
+
+
 def names(places: Places) -> dict[str, list[str]]:
-    """Return which jobs and engines are on record in this user's log."""
+    """Return which jobs, by their present names, and engines are on record in this user's log."""
     with reading(places) as log:
-        return {of: [] if log is None else search.names(log, of) for of in ("job", "engine")}
+        if log is None:
+            return {"job": [], "engine": []}
+        now = log.names()
+        jobs = sorted({now.present(job) for job in search.names(log, "job")})
+        return {"job": jobs, "engine": search.names(log, "engine")}
 
 
 def history(places: Places, *, limit: int = 50, job: str | None = None) -> list[EndedRun]:
@@ -55,7 +65,7 @@ def history(places: Places, *, limit: int = 50, job: str | None = None) -> list[
     with reading(places) as log:
         if log is not None:
             log.first()  # no run found in a log that was emptied is no answer
-        names = renames.NONE if log is None else log.names()
+        names = present_names(places, log)
         ended = [] if log is None else log.history(limit=limit, job=job)
     known, wanted = {run.run for run in ended}, None if job is None else names.present(job)
     others = (run for run in renamed.ended(waiting, names) if run.run not in known)
@@ -140,7 +150,7 @@ class _Own:
         self._next: Any = None
         self.looked_to_ms: int | None = None
         with reading(places) as log:
-            self._names = renames.NONE if log is None else log.names()
+            self._names = present_names(places, log)
             waiting = _waiting(places, log, self._names.widened(asked))[self._waited :]
             self._waiting = renamed.ended(waiting, self._names)
             self.runs = list(self._waiting)

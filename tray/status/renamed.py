@@ -1,10 +1,40 @@
-"""Show histories and runs under the present names of their jobs: a job may have been renamed, or merged with another."""
+"""Show histories and runs under the present names of their jobs: a job may have been renamed, or merged with another.
 
-from collections.abc import Iterable
+Every reader of the past takes the names from here: those of the log, renamings that wait for it, and `matches` of config.toml.
+"""
 
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from functools import cache
+
+from tray.audit import spool
+from tray.audit.search import renames
 from tray.audit.search.renames import Names
+from tray.config import jobs
 from tray.core.dataclass import replace
+from tray.core.errors import ConfigError
 from tray.core.model import EndedRun, JobHistory, LiveRun, judge
+from tray.core.paths import Places
+
+
+def further(places: Places) -> Callable[[Names], Names]:
+    """Return the function that adds renamings in the spool, and `matches` in config.toml, to the names of a log.
+
+    Both are read once, when a name is first asked for. Where config.toml is broken, which is said elsewhere, it matches nothing.
+    """
+
+    @cache
+    def known() -> tuple[list[tuple[str, str]], Mapping[str, str]]:
+        owners: Mapping[str, str] = {}
+        with suppress(ConfigError):
+            owners = jobs.load(places).owners
+        return renames.waiting(spool.pending(places)), owners
+
+    def add(names: Names) -> Names:
+        waiting, owners = known()
+        return names.with_renames(waiting).with_owners(owners)
+
+    return add
 
 
 def histories(jobs: Iterable[JobHistory], names: Names) -> list[JobHistory]:

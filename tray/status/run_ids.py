@@ -84,11 +84,12 @@ def _candidates(places: Places, matches: Iterable[str]) -> list[str]:
     shorts = [wording.short_id(run) for run in ids]
     named = []
     with past_runs.reading(places) as log:
+        names = past_runs.present_names(places, log)
         for run, short in list(zip(ids, shorts, strict=True))[:_FEW]:
             entry = None if log is None else log.entry_of_run(run)
             name = short if shorts.count(short) == 1 else wording.escape(run)
             if entry is not None:
                 when = clock.local(clock.from_text(entry.data["time"])).strftime("%Y-%m-%d %H:%M")
-                name = f"{name} ({wording.escape(entry.data['job'] or '')}, {when})"
+                name = f"{name} ({wording.escape(names.present(entry.data['job'] or ''))}, {when})"
             named.append(name)
     return [*named, f"{len(ids) - _FEW} more"] if len(ids) > _FEW else named

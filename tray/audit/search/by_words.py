@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tray.audit.merkle import leaf_hash
 from tray.audit.rows import StoredEntry
 from tray.audit.schema import MOMENT
-from tray.audit.search import by_facets, renames
+from tray.audit.search import by_facets
 from tray.audit.search.by_facets import FAR, Cursor, Page
 from tray.audit.search.conditions import NAMES, Filter, begins
 from tray.core import clock
@@ -98,7 +98,7 @@ def search(
     if after is not None:
         top = min(top, (int(after[0]), int(after[1])))
     with log._snapshot() as connection:
-        wanted = renames.read(connection).widened(wanted)
+        wanted = log.names_in(connection).widened(wanted)
         if wanted.phrases():
             return _find(log, connection, wanted, limit, top, clock.monotonic() + seconds)
         if recorded:

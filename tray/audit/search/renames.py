@@ -7,7 +7,7 @@ crontab that still starts `run --job OLD` adds to the history of the job's prese
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 
-from tray.audit.entry import Action
+from tray.audit.entry import Action, Draft
 from tray.audit.rows import ENTRY, stored
 from tray.audit.schema import FACET
 from tray.audit.search.by_facets import range_of
@@ -27,11 +27,24 @@ class Names:
 
     def __init__(self, renames: Iterable[tuple[str, str]] = ()) -> None:
         self._present: dict[str, str] = {}
+        self._take(renames)
+
+    def _take(self, renames: Iterable[tuple[str, str]]) -> None:
         for old, new in renames:
             if old != new:
                 self._present = {name: new if now == old else now for name, now in self._present.items()}
                 self._present[old] = new
                 self._present.pop(new, None)
+
+    def with_renames(self, renames: Iterable[tuple[str, str]]) -> "Names":
+        """Return these names after further *renames*: those whose entries still wait for the log."""
+        more = list(renames)
+        if not more:
+            return self
+        names = Names()
+        names._present = dict(self._present)
+        names._take(more)
+        return names
 
     def with_owners(self, owners: Mapping[str, str]) -> "Names":
         """Return these names, and those of jobs that belong to another one by the configuration: *owners*, by name."""
@@ -80,6 +93,14 @@ class Names:
 
 NONE = Names()
 """No job was renamed."""
+
+
+def waiting(drafts: Iterable[Draft]) -> list[tuple[str, str]]:
+    """Return old and new name of each renaming among *drafts*, which wait for the log, in their order."""
+    renamed = (draft for draft in drafts if draft.action is Action.JOB_RENAMED and draft.job is not None)
+    return [
+        (old, draft.job) for draft in renamed if isinstance(old := (draft.body or {}).get("from"), str) and draft.job
+    ]
 
 
 def read(connection: sqlite3.Connection) -> Names:

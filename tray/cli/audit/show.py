@@ -15,7 +15,7 @@ from tray.cli import Command, options
 from tray.core import clock
 from tray.core.errors import RunNotFoundError, UsageError
 from tray.core.paths import places
-from tray.status import run_ids
+from tray.status import renamed, run_ids
 
 PAGE = 20
 _WIDEST = 40
@@ -34,7 +34,8 @@ def _show(args: Namespace) -> int:
     asked = options.wanted(args)
     if args.entry is not None:
         return _show_entry(args, asked)
-    with AuditLog.read(places().audit_db) as log:
+    here = places()
+    with AuditLog.read(here.audit_db, further=renamed.further(here)) as log:
         page = _page(log, asked, args.limit, args.page)
         if not page.entries:
             log.first()  # "nothing found" in a log that was emptied is no answer
