@@ -16,7 +16,7 @@ from tray.audit.search.renames import Names
 from tray.config import file, jobs, saving
 from tray.config.jobs import Configured, Job
 from tray.core.dataclass import dataclass
-from tray.core.errors import ConfigError, JobChangeError, JobNotFoundError
+from tray.core.errors import ConfigError, ConfigWriteError, JobChangeError, JobNotFoundError
 from tray.core.paths import Places
 from tray.housekeeping import config_changes
 from tray.jobs import configured
@@ -296,7 +296,10 @@ def _save(places: Places, names: tuple[str, ...], words: str, change: Callable[[
         return changed
 
     with saving.locked(places):
-        config_changes.check(places)  # an edit by hand goes on record as such first
+        try:
+            config_changes.check(places)  # an edit by hand goes on record as such first
+        except OSError as error:  # a change that cannot be put on record is not made
+            raise ConfigWriteError(places.audit_db, error) from error
         changes = config_changes.described(*saving.change(places, checked))
         if changes:
             body = {"change": words, "changes": changes}

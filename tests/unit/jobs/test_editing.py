@@ -310,6 +310,20 @@ def test_changes_at_once_are_each_recorded_once(here: Places) -> None:
     assert sorted(entry[1] or "by hand" for entry in entries(here) if entry[0] == "config.changed") == names
 
 
+def test_a_change_that_cannot_be_put_on_record_is_not_made(here: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk of the record may be full though that of the configuration is not."""
+    before = here.config_file.read_bytes()
+
+    def full(_: Places) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(config_changes, "check", full)
+    with pytest.raises(ConfigWriteError) as caught:
+        editing.edit(here, "home", {"every": "2d"})
+    assert str(here.state) in caught.value.next
+    assert here.config_file.read_bytes() == before
+
+
 def test_a_full_disk_changes_nothing(here: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     """The user hears that the file is as before, why, and the next step."""
     before = here.config_file.read_bytes()
