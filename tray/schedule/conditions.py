@@ -29,6 +29,10 @@ from tray.wrapper import fallback
 LIMIT_SECONDS = 5.0
 _METERED = ("u 1", "u 3")
 """NetworkManager's words for "yes" and "yes, as a guess" (NMMetered)."""
+_BY_SSH = r"sftp:|ssh://|(?:[^@/:]+@)[^:/]+:(?!//)"
+"""Addresses whose host is a name for ssh."""
+_OWN_SSH = ("sftp.command", "sftp.args", "--rsh")
+"""Options of engines that name another ssh, or another way for it."""
 _PORTS = {
     "sftp": 22,
     "ssh": 22,
@@ -49,7 +53,8 @@ def unmet(job: Job) -> Unmet | None:
         return Unmet(skips.METERED, "The network is metered.")
     if "target" in job.conditions:
         engine, repository = target(job)
-        if repository is not None and not reachable(repository, engine):
+        own = any(word in part for part in (*job.options, *job.command) for word in _OWN_SSH)
+        if repository is not None and not own and not reachable(repository, engine):
             return Unmet(skips.TARGET_AWAY, f"The target {Redactor((), {}).text(repository)} is not there.")
     return None
 
@@ -93,6 +98,10 @@ def target(job: Job) -> tuple[str, str | None]:
 def reachable(repository: str, engine: str) -> bool:
     """Whether *repository* is there: a folder exists, a server takes a connection. Addresses of other kinds count as there."""
     address = _server(repository)
+    if address is not None and re.match(_BY_SSH, repository):
+        address = _by_ssh(*address)
+        if address is None:
+            return True
     if address is not None:
         return _connects(*address)
     if re.match(r"[a-z0-9]{2,}:", repository) and not repository.startswith(("local:", "file:")):
@@ -120,6 +129,24 @@ def _server(repository: str) -> tuple[str, int] | None:
     except ValueError:
         return None
     return None if address.hostname is None else (address.hostname, port or _PORTS[match[1]])
+
+
+def _by_ssh(host: str, port: int) -> tuple[str, int] | None:
+    """Return the server and port that ssh takes for *host*, which may be a name of its own configuration.
+
+    None where ssh would not connect by itself, but over another host or program: then only ssh can tell.
+    """
+    argv = ["ssh", "-G", *(("-p", str(port)) if port != _PORTS["ssh"] else ()), "--", host]
+    try:
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return host, port
+    lines = (line.partition(" ") for line in done.stdout.decode("utf-8", "replace").splitlines())
+    known = {name: value for name, _, value in lines}
+    if done.returncode or not known.get("port", "").isdecimal():
+        return host, port
+    direct = all(known.get(name, "none") == "none" for name in ("proxyjump", "proxycommand"))
+    return (known.get("hostname", host), int(known["port"])) if direct else None
 
 
 def _connects(host: str, port: int) -> bool:

@@ -88,6 +88,7 @@ def test_the_target_of_a_command_is_read_from_it(command: tuple[str, ...], repos
     assert (conditions.unmet(job) is None) is (repository is None)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "address",
     [
@@ -100,6 +101,31 @@ def test_the_target_of_a_command_is_read_from_it(command: tuple[str, ...], repos
 def test_a_server_is_a_target_if_it_takes_a_connection(listening: int, address: str) -> None:
     """The port comes from the address."""
     assert conditions.reachable(address.format(listening), "restic")
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    "address", ["sftp:backup-host:/srv", "sftp://ann@backup-host//srv", "ssh://backup-host/./r", "ann@backup-host:r"]
+)
+def test_a_host_that_only_ssh_knows_is_asked_for_where_ssh_connects_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listening: int, address: str
+) -> None:
+    """A name of ~/.ssh/config is no name of a network, and a host behind another one cannot be reached from here."""
+    program = tmp_path / "ssh"
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    for port, more, there in ((listening, "", True), (1, "", False), (1, "proxyjump gate", True)):
+        answer = f"user ann\\nhostname 127.0.0.1\\nport {port}\\n{more}\\n"
+        program.write_text(f"#!/bin/sh\n[ \"$1\" = -G ] && printf '{answer}'\n")
+        program.chmod(0o755)
+        assert conditions.reachable(address, "restic") is there
+
+
+def test_a_job_with_an_ssh_command_of_its_own_is_started() -> None:
+    """Only that command knows the way; the name of the host is none of a network."""
+    for option in ("--option=sftp.command=ssh -p 2222 x", "-osftp.args=-p 2222"):
+        to = "sftp:no-such-host.invalid:/srv"
+        job = Job("home", "restic", ("/home",), to, options=(option,), conditions=("target",))
+        assert conditions.unmet(job) is None
 
 
 def test_a_server_that_is_away_is_no_target() -> None:
