@@ -15,6 +15,7 @@ import pytest
 from tests.world import FIRST, World
 from tray import wording
 from tray.cli import status as cli_status
+from tray.cli.main import main
 from tray.core import clock
 from tray.core.model import JobStatus, Outcome, State, Status
 from tray.core.paths import Places, private
@@ -164,13 +165,31 @@ class Laptop:
         for name, job in story.jobs.items():
             if _is_alarm(job) and day not in (days := self.alarms.setdefault(name, [])):
                 days.append(day)
-        assert (story.jobs["retired"].state, story.jobs["retired"].word) == (State.NONE, "off")
+        assert (story.jobs["retired"].state, story.jobs["retired"].word) == (State.NONE, "disabled")
 
 
-def test_a_year_of_a_laptop_has_no_false_alarm_and_no_silence(world: World) -> None:
+def _reported(capsys: pytest.CaptureFixture[str]) -> tuple[dict[str, dict[str, str]], list[list[str]]]:
+    """Return the table of expected backups of the year's report by job, and the backups that did not come in time."""
+    assert main(["report", "--since", "2026-01-05", "--json"]) == 0
+    tables = {
+        block.get("title", "").partition(" (")[0]: block for block in json.loads(capsys.readouterr().out)["blocks"]
+    }
+    expected = tables["Expected backups"]
+    rows = {row[0]: dict(zip(expected["heads"], row, strict=True)) for row in expected["rows"]}
+    return rows, tables["Backups that did not come in time"]["rows"]
+
+
+def test_a_year_of_a_laptop_has_no_false_alarm_and_no_silence(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """Everything that is wrong is told within three days, on every surface alike, and nothing else."""
     laptop = Laptop(world)
     laptop.year()
+    rows, missed = _reported(capsys)
+    assert rows["documents"]["Missed"] == "0"
+    assert rows["weekly"]["Missed"] == "1"  # twelve hours after the return had passed a minute before the next
+    assert int(rows["documents"]["Asleep"]) >= len(HOLIDAY) - 2
+    assert rows["drive"]["Missed"] == str(len(PULLED))
+    assert (rows["photos"]["In time"], rows["retired"]["Rhythm"]) == ("–", "disabled")
+    named = [(row[2], row[0][:10]) for row in missed if row[2] in ("photos", "drive", "documents")]
     alarms = laptop.alarms
     for name, days in alarms.items():  # on the day of the return every backup is too old, awake or not
         assert (HOLIDAY.stop in days) == (name != "retired")
@@ -181,3 +200,7 @@ def test_a_year_of_a_laptop_has_no_false_alarm_and_no_silence(world: World) -> N
     assert begun - DEAD.start <= 3
     assert alarms["photos"] == [*range(begun, DEAD.stop + 1)]
     assert len(alarms["by hand"]) <= 4
+    days = [
+        (name, f"{FIRST + timedelta(days=day):%Y-%m-%d}") for name, day in (("photos", begun), ("drive", PULLED.start))
+    ]
+    assert named == days

@@ -51,13 +51,16 @@ def targets(places: Places) -> Iterable[Check]:
     there = _answers(known)
     for target in known:
         folder = local.folder(target.engine, target.repository)
-        if not there.get(target.repository, False):
+        if not conditions.can_tell(target.repository):
+            what = f"Whether {target.shown} is there is known to {target.engine or 'its engine'} only."
+            yield Check("targets", Level.NOTE, what, "backup-tray repository --refresh  (asks it now)")
+        elif not there.get(target.repository, False):
             if target.jobs:
-                yield _away(target)
+                yield _away(target, folder)
         elif folder is not None and local.on_a_disk(folder):
             yield _room(target, folder)
         elif target.jobs:
-            yield Check("targets", Level.OK, f"{target.shown} is there.")
+            yield Check("targets", Level.OK, f"{target.shown} {'answers' if folder is None else 'is there'}.")
 
 
 def _known(places: Places) -> list[_Target]:
@@ -106,10 +109,13 @@ def _answers(known: Iterable[_Target]) -> dict[str, bool]:
     return dict(there)
 
 
-def _away(target: _Target) -> Check:
+def _away(target: _Target, folder: Path | None) -> Check:
     last = None if target.entry is None else target.entry.used_ms
     used = "" if last is None else f"; it was last used {wording.ago(clock.now_ms(), last)}"
     what = f"{target.shown} is not there now: not connected or not mounted, moved, or not made yet{used}."
+    if folder is None:
+        what = f"The server of {target.shown} does not answer now, or is known by that name to ssh's own configuration only{used}."
+        return Check("targets", Level.NOTE, what, "backup-tray repository --refresh  (has the engine ask it)")
     step = f"Connect it before the next backup; if it has moved: backup-tray jobs edit {_quoted(target)} --repository PLACE"
     return Check("targets", Level.NOTE, what, step)
 

@@ -13,9 +13,8 @@ _STRETCHES = ("Expected", "Up to", "Job", "How", "On record")
 _MOST_ROWS = 500
 _NONE = "–"
 _EXPLAINED = (
-    "Kept, late and missed are counted by the rhythm that config.toml states now. Asleep: this computer was off or asleep, and"
-    " on for less than half an hour, until the next one was due; that counts neither for nor against the job. Where no times"
-    " are stated, none are counted."
+    "Kept, late and missed are counted by the rhythm that config.toml states now. Asleep: this computer was on too little"
+    " before the next one was due; that counts neither for nor against the job. Where no times are stated, none are counted."
 )
 
 

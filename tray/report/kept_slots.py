@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby, pairwise
 
 from tray.core.dataclass import dataclass
+from tray.core.model import Word
 from tray.rhythm import MOST_GOODS, Past, Rhythm
 from tray.rhythm.awake import Awake
 from tray.rhythm.expect import expect
@@ -16,7 +17,7 @@ from tray.rhythm.plan import HOUR_MS, Every, Plan, Run, Slots, plan
 from tray.rhythm.stated import ENOUGH_AWAKE_MS
 
 KEPT, LATE, MISSED, ASLEEP = "kept", "late", "missed", "asleep"
-"""How a slot was met: in time, after its deadline, not at all; or the machine was off or asleep until the next one."""
+"""How a slot was met: in time, after its deadline, not at all; or the machine was hardly on until the next one."""
 OVERDUE, SILENT = "overdue", "silent"
 """A learnt rhythm: longer without a backup than its past explains; without a known rhythm: too long to call it fine."""
 
@@ -109,17 +110,24 @@ def _between(slots: Slots, since_ms: int, until_ms: int) -> Iterator[int]:
 
 
 def _gap(terms: Plan, own: Slots, slots: list[int], run: Run | None, awake: Awake, end_ms: int) -> Iterator[Met]:
-    """Judge the slots between two good runs: *run* meets the last of them, the others were not met."""
-    for slot, later in pairwise([*slots, None]):
-        assert slot is not None
-        if run is not None and later is None:
-            yield Met(slot, LATE if run[1] > terms.deadline(slot, awake, end_ms) else KEPT)
+    """Judge the slots between two good runs: *run* meets the last of them, the others were not met.
+
+    As in the status, the first deadline of a slot that was not met decides when the job was late. Until then the machine was on
+    too little for a scheduler that catches up after a sleep.
+    """
+    deadlines = [terms.deadline(slot, awake, end_ms) for slot in slots]
+    late = min(deadlines if run is None else deadlines[:-1], default=0)
+    for at, slot in enumerate(slots):
+        is_last = at == len(slots) - 1
+        if run is not None and is_last:
+            yield Met(slot, LATE if run[1] > deadlines[at] else KEPT)
             continue
-        following = later if later is not None else next(iter(own.after(slot)), end_ms + 1)
-        if run is None and following > end_ms and terms.deadline(slot, awake, end_ms) > end_ms:
+        following = next(iter(own.after(slot)), end_ms + 1) if is_last else slots[at + 1]
+        if run is None and following > end_ms and deadlines[at] > end_ms:
             return  # it may still come
-        window = min(max(following, slot + HOUR_MS), end_ms if run is None else run[1])
-        yield Met(slot, ASLEEP if awake.between(slot, window) < ENOUGH_AWAKE_MS else MISSED)
+        until = min(max(following, slot + HOUR_MS), end_ms if run is None else run[1])
+        slept = awake.between(slot, until) < ENOUGH_AWAKE_MS or until <= late
+        yield Met(slot, ASLEEP if slept else MISSED)
 
 
 def stretches(judged: Sequence[Met], goods: Sequence[Run]) -> list[Stretch]:
@@ -158,7 +166,8 @@ def silences(
         now = end_ms if run is None else run[1] - 1
         judged = expect(rhythm, Past(tuple(goods[max(0, known - MOST_GOODS) : known]), first_ms), awake, now)
         since = judged.overdue_since_ms or judged.late_since_ms
-        if since is not None and since <= now:
+        alarms = judged.overdue_since_ms is not None or judged.word in (Word.UNKNOWN, Word.NEVER_RAN)
+        if since is not None and since <= now and alarms:
             how = SILENT if judged.overdue_since_ms is None else OVERDUE
             listed.append(Stretch(how, since, now, end_ms=None if run is None else run[1]))
     return listed

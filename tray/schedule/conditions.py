@@ -114,6 +114,12 @@ def reachable(repository: str, engine: str) -> bool:
     return _exists(str(PurePosixPath(path) / "config") if has_config else path)
 
 
+def can_tell(repository: str) -> bool:
+    """Whether `reachable` knows it of *repository*; others it counts as there."""
+    path = re.sub(r"^(local:|file://)", "", repository)
+    return _server(repository) is not None or os.path.isabs(path)
+
+
 def _server(repository: str) -> tuple[str, int] | None:
     """Return host and port of a repository on a server; None if it is none, or names no host."""
     if match := re.match(r"sftp:(?!//)(?:[^@/]*@)?([^:/]+):", repository):

@@ -56,8 +56,8 @@ def expected(
     """
     if known.word is Word.DISABLED:
         end = known.off_until_ms
-        again = "" if end is None else f" From {day(end)} on it is expected again."
-        return Expected(known, off(end), None, f"The job is {off(end)}, so no backup is expected.{again}")
+        again = "" if end is None else " before that day"
+        return Expected(known, off(end), None, f"The job is {off(end)}, so no backup is expected{again}.")
     concern, why, often = _concern(known, now_ms), _why(rhythm, known, now_ms), skipped_words(*skipped)
     for words, of_checks in _OF_CHECKS if check else ():
         why = why.replace(words, of_checks)

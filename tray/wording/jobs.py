@@ -149,7 +149,7 @@ def calm(job: JobStatus, now_ms: int) -> str:
     if job.about is None:
         seen = "acknowledged" if acknowledged(job) else next_words(job, now_ms)
         return join((word(job) or "no backup yet").lower(), seen or None)
-    good = good_words(job, now_ms)
+    good = None if job.about.outcome is Outcome.SUCCEEDED and job.about == job.last_good else good_words(job, now_ms)
     end = next_words(job, now_ms) or "disabled" if is_disabled(job) else None
     return join(did(job.about, now_ms), "acknowledged" if acknowledged(job) else None, good, end)
 

@@ -135,7 +135,16 @@ def test_a_server_is_asked_and_its_password_is_not_shown(places: Places, server:
     server.close()
     (gone,) = targets.targets(places)
     assert gone.level is Level.NOTE
+    assert "does not answer now" in gone.what
     assert "hunter2" not in check.what + gone.what + gone.remedy
+
+
+def test_of_a_place_that_only_the_engine_can_reach_nothing_is_claimed(places: Places) -> None:
+    """Neither that it is there nor that it is away."""
+    configured(places, "rclone:cloud:backup")
+    (check,) = targets.targets(places)
+    assert (check.level, check.fine) == (Level.NOTE, True)
+    assert check.what == "Whether rclone:cloud:backup (home) is there is known to restic only."
 
 
 def test_jobs_of_which_no_check_is_expected_are_noted(places: Places, repository: Path) -> None:

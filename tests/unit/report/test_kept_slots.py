@@ -54,15 +54,13 @@ def test_a_slot_whose_deadline_has_not_passed_is_not_counted() -> None:
 
 
 def test_a_slot_that_the_machine_slept_through_is_neither_kept_nor_missed() -> None:
-    """Off for two days and on for twenty minutes in the third: nothing could come; on for an hour: it could."""
+    """Off for two days and on for twenty minutes in the third: nothing could come; on for thirteen hours: it could."""
     awake = Awake(
         [(BEGIN, BEGIN + 20 * HOUR), (BEGIN + 3 * DAY_MS, BEGIN + 3 * DAY_MS + 20 * 60_000)],
         [(BEGIN + 20 * HOUR, BEGIN + 3 * DAY_MS), (BEGIN + 3 * DAY_MS + 20 * 60_000, BEGIN + 5 * DAY_MS)],
     )
     assert hows(NOON, [noon(0)], BEGIN + 5 * DAY_MS, awake) == [KEPT, ASLEEP, ASLEEP, ASLEEP]
-    on = Awake(
-        [(BEGIN, BEGIN + 20 * HOUR), (BEGIN + 2 * DAY_MS, BEGIN + 2 * DAY_MS + HOUR)], [(BEGIN, BEGIN + 5 * DAY_MS)]
-    )
+    on = Awake([(BEGIN, BEGIN + 20 * HOUR), (BEGIN + 36 * HOUR, BEGIN + 49 * HOUR)], [(BEGIN, BEGIN + 5 * DAY_MS)])
     assert hows(NOON, [noon(0)], BEGIN + 5 * DAY_MS, on) == [KEPT, MISSED, ASLEEP, ASLEEP]
 
 

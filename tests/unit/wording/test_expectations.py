@@ -162,9 +162,7 @@ def test_a_job_that_is_off_says_until_when_and_alarms_with_no_rhythm() -> None:
     assert (for_good.rhythm, for_good.concern) == ("disabled", None)
     until = wording.expected(Rhythm("disabled"), Expectation(Word.DISABLED, off_until_ms=NOW + 36 * HOUR), NOW)
     assert until.rhythm == "off until 2026-12-02"
-    assert until.why == (
-        "The job is off until 2026-12-02, so no backup is expected. From 2026-12-02 on it is expected again."
-    )
+    assert until.why == "The job is off until 2026-12-02, so no backup is expected before that day."
 
 
 @pytest.mark.usefixtures("utc")
