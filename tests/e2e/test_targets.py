@@ -2,8 +2,9 @@
 
 import getpass
 import os
+import shlex
 import shutil
-import socket
+import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,27 +12,18 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.program import make_tree, status, tray
+from tests.e2e.storage import KEY, SECRET, answers, free_port, storage
+from tests.mounts import mounted
 from tests.waiting import wait_for
-
-
-def free_port() -> int:
-    """Return a port of the loopback that is free."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-def answers(port: int) -> bool:
-    """Whether a server listens on *port*."""
-    try:
-        socket.create_connection(("127.0.0.1", port), 1).close()
-    except OSError:
-        return False
-    return True
+from tray.jobs import targets
 
 
 @pytest.fixture
-def sftp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The address of a real sftp server, whose key is in `tmp_path/key`; `ssh` in PATH knows both."""
+def sftp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a real sftp server, whose key is in `tmp_path/key`; `ssh` in PATH knows both.
+
+    A test may give it mounts of its own, as shell commands in the folder of the test.
+    """
     port, folder = free_port(), tmp_path / "ssh"
     folder.mkdir(mode=0o700)
     for name in ("host", "key"):
@@ -54,8 +46,12 @@ def sftp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("PATH", f"{shim.parent}:{os.environ['PATH']}")
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(exist_ok=True)
+    argv = ["/usr/sbin/sshd", "-D", "-e", "-f", str(folder / "config")]
+    if mount := getattr(request, "param", ""):
+        (tmp_path / "remote").mkdir()
+        argv = mounted(f"cd {shlex.quote(str(tmp_path))}; {mount}", *argv)
     with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-f", folder / "config"], stderr=log)
+        server = subprocess.Popen(argv, stderr=log)
     wait_for(lambda: answers(port))
     yield f"sftp://{getpass.getuser()}@127.0.0.1:{port}/{tmp_path}/remote"
     server.terminate()
@@ -74,6 +70,13 @@ def rest(tmp_path: Path) -> Iterator[str]:
     server.wait()
 
 
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real S3 storage, without a bucket."""
+    with storage(tmp_path_factory.mktemp("s3")) as address:
+        yield address
+
+
 def create(tmp_path: Path, repository: str) -> "subprocess.CompletedProcess[str]":
     """Make a first backup as a script does."""
     tree = make_tree(tmp_path / "src")
@@ -81,8 +84,11 @@ def create(tmp_path: Path, repository: str) -> "subprocess.CompletedProcess[str]
 
 
 def made_nothing(tmp_path: Path) -> bool:
-    """Whether neither a password nor a job is left."""
-    return not list((tmp_path / "bt" / "config").glob("*.password")) and '"home"' not in tray("jobs", "--json").stdout
+    """Whether neither a password nor a login nor a job is left."""
+    files = [
+        file for ending in ("password", "environment") for file in (tmp_path / "bt" / "config").glob(f"*.{ending}")
+    ]
+    return not files and '"home"' not in tray("jobs", "--json").stdout
 
 
 def test_a_first_backup_goes_to_a_real_sftp_server_and_the_second_job_finds_it_taken(sftp: str, tmp_path: Path) -> None:
@@ -133,3 +139,61 @@ def test_a_place_that_cannot_be_reached_is_told_before_anything_is_made(
     done = create(tmp_path, repository)
     assert (done.returncode, words in done.stderr) == (2, True), done.stderr
     assert made_nothing(tmp_path)
+
+
+def test_a_first_backup_goes_to_a_real_s3_storage_and_the_next_one_needs_no_variables(
+    s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The keys of the terminal are kept in a private file: a schedule would not have them."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    done = create(tmp_path, f"{s3}/first/laptop")
+    assert done.returncode == 0, done.stderr
+    (kept,) = (tmp_path / "bt" / "config").glob("*.environment")
+    assert (str(kept) in done.stdout, stat.S_IMODE(kept.stat().st_mode)) == (True, 0o600)
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    again = tray("backup", "home")
+    assert again.returncode == 0, again.stderr
+    assert tray("check", "home").returncode == 0
+    assert status()["state"] == "ok"
+    said = [tray("jobs", "sheet", "home").stdout, (tmp_path / "bt" / "config" / "config.toml").read_text(), done.stdout]
+    assert not any(SECRET in text for text in said)
+
+
+@pytest.mark.parametrize(
+    ("key", "secret", "words"),
+    [
+        (KEY, "another", "does not accept the access key"),
+        ("another", SECRET, "does not accept the access key"),
+        ("", "", "AWS_ACCESS_KEY_ID"),
+    ],
+)
+def test_wrong_keys_of_a_storage_are_told_before_anything_is_made(
+    key: str, secret: str, words: str, s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error says why, and no bucket, password, login or job is left."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
+    done = create(tmp_path, f"{s3}/refused/laptop")
+    assert (done.returncode, words in done.stderr) == (2, True), done.stderr
+    assert SECRET not in done.stderr + done.stdout
+    assert made_nothing(tmp_path)
+
+
+@pytest.mark.parametrize("sftp", ["mount -t tmpfs -o size=64m,mode=777 tmpfs remote"], indirect=True)
+def test_a_server_without_room_is_told_before_anything_is_made(sftp: str, tmp_path: Path) -> None:
+    """The server tells its room over sftp; a backup that cannot fit does not begin."""
+    done = create(tmp_path, f"{sftp}/new")
+    assert (done.returncode, "There is no room for the backup" in done.stderr) == (2, True), done.stderr
+    assert made_nothing(tmp_path)
+
+
+def test_the_room_of_a_server_and_of_a_remote_is_known(sftp: str, tmp_path: Path) -> None:
+    """Both lie on the disk of this test; their figures are the system's own, give or take other programs' files."""
+    (tmp_path / "remote").mkdir()
+    disk = shutil.disk_usage(tmp_path).free
+    for address in (f"{sftp}/new/deep", f"rclone::local:{tmp_path}/remote/new"):
+        free = targets.reach(address, os.environ)
+        assert free is not None, address
+        assert abs(free - disk) < 1 << 30, address

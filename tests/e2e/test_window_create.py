@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import signal
+import stat
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ import pytest
 from tests.e2e.desktop import Desktop, desktop
 from tests.e2e.machine import ROOT
 from tests.e2e.program import engine_pid, make_tree, status
+from tests.e2e.storage import KEY, SECRET, storage
 from tests.e2e.test_takeover import OWN_CRONTABS
 from tests.e2e.test_window_backup import end_tracker
 from tests.e2e.webdriver import Driven, driven
@@ -142,3 +144,33 @@ def test_a_drive_that_is_pulled_out_in_the_middle_is_never_called_a_backup(plugg
     window.wait("h1", "home: failed")
     window.wait("#card-proof", "No file of it was restored as a test yet")
     assert (status()["state"], status()["jobs"][0]["proven"]) == ("failed", None)
+
+
+def test_an_s3_storage_is_asked_with_the_keys_of_the_form(plugged: Plugged, places: Places, tmp_path: Path) -> None:
+    """Wrong keys are told beside their field, before anything is made; with the right ones the backup is made and restored."""
+    window = plugged(100, 3000)
+    (tmp_path / "s3").mkdir()
+    with storage(tmp_path / "s3") as address:
+        window.click("button", "Create First Backup")
+        window.click("#suggestions button", "Documents")
+        window.click("#place-s3")
+        window.type("#s3-server", address.removeprefix("s3:"))
+        window.type("#s3-bucket", "bucket/laptop")
+        window.type("#s3-key", KEY)
+        assert "the keys of the storage" in window.read("#missing")
+        window.type("#s3-secret", "another")
+        window.click("#kept")
+        window.wait("#target-says", "does not accept the access key")
+        window.click("#go")
+        window.wait("#form-problem .banner", "does not accept the access key")
+        assert window.wait("#s3-key").get_attribute("aria-invalid") == "true"
+        assert not [file for file in places.config.glob("*") if file.suffix in (".password", ".environment")]
+        window.type("#s3-secret", SECRET)
+        window.click("#name")
+        window.wait("#target-says", "How much room is free there is not known.")
+        window.click("#go")
+        window.wait("h1", "home: succeeded")
+        window.wait("#card-proof .tag", "Proven")
+        (kept,) = places.config.glob("*.environment")
+        assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+        assert SECRET not in window.text() + places.config_file.read_text()

@@ -25,10 +25,10 @@ MEASURE_SECONDS = 20.0
 ROOM = 64 << 20
 """Bytes that stay free beside the backup."""
 _LOGIN = {
-    "s3": ("AWS_",),
-    "b2": ("B2_",),
-    "azure": ("AZURE_",),
-    "gs": ("GOOGLE_",),
+    "s3": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_REGION"),
+    "b2": ("B2_ACCOUNT_",),
+    "azure": ("AZURE_ACCOUNT_",),
+    "gs": ("GOOGLE_PROJECT_ID", "GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_ACCESS_TOKEN"),
     "swift": ("OS_", "ST_"),
     "rest": ("RESTIC_REST_",),
 }
@@ -38,6 +38,7 @@ _ABSENT = regex.compile(r"(?i)(?:<config/>|file|key|bucket) does not exist|nosuc
 """The answers about a place that can be reached and holds no repository."""
 _KEY = regex.compile(r"(?i)access key|accesskey|signature|_key_id|secret_access")
 """The answers about a login that is known by variables."""
+_DENIED = regex.compile(r"(?i)access ?denied|key id .{0,40}is empty")
 _NO_REMOTE = regex.compile(r"(?i)didn't find section in config file")
 _PRESENT = regex.compile(r"(?i)wrong password|no key found")
 
@@ -142,12 +143,15 @@ def _check_address(repository: str, environ: Mapping[str, str]) -> None:
     why = _cause(said)
     if why is None and _ABSENT.search(said):
         return
+    without = kind(repository) == "s3" and not login(repository, environ) and _DENIED.search(said)
+    if without:
+        why = "restic found no access key: it takes it from the variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
     if _NO_REMOTE.search(said):
         why = "rclone has no such remote: see `rclone listremotes`, or make it with `rclone config`."
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     shown = next((line for line in lines if "Fatal" in line), lines[-1] if lines else "restic did not answer")
     raise JobSetupError(
-        "login" if _KEY.search(said) else "repository",
+        "login" if without or _KEY.search(said) else "repository",
         f"{repository} cannot be used: {shown[:300]}",
         why=why
         or f"restic said so{'' if code is not None else f', and had no other answer within {ANSWER_SECONDS:.0f} s'}.",

@@ -352,3 +352,13 @@ def test_prefixes_name_the_command_in_full(monkeypatch: pytest.MonkeyPatch) -> N
     for text in found.values():
         assert "/usr/local/bin/backup-tray run " in text
         assert " -- " in text
+
+
+def test_a_login_that_no_file_can_hold_is_refused_at_its_field() -> None:
+    """The reader of the file would give the engine another value."""
+    for value in ("two\nlines", " spaced", '"quoted"'):
+        with pytest.raises(JobSetupError) as caught:
+            first_backup.checked_login("s3:host/bucket", {"AWS_SECRET_ACCESS_KEY": value})
+        assert caught.value.field == "login"
+        assert value not in f"{caught.value} {caught.value.why} {caught.value.next}"
+    assert first_backup.checked_login("/media/stick", {"AWS_SECRET_ACCESS_KEY": "x"}) == {}

@@ -57,3 +57,19 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path, monkeypatch:
         targets.check(str(tmp_path / "new" / "repo"), [], {})
     assert str(tmp_path) in caught.value.what
     assert "cannot be written" in caught.value.what
+
+
+@pytest.mark.parametrize(
+    ("repository", "names"),
+    [
+        ("s3:s3.amazonaws.com/b", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]),
+        ("b2:bucket:path", ["B2_ACCOUNT_KEY"]),
+        ("sftp:nas:/x", []),
+        ("/media/stick/backup", []),
+    ],
+)
+def test_only_the_variables_of_the_targets_own_login_are_kept(repository: str, names: list[str]) -> None:
+    """A file of a job holds no secret that the job does not need, and no empty one."""
+    environ = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "s", "AWS_SESSION_TOKEN": "", "AWS_CA_BUNDLE": "/x"}
+    environ |= {"B2_ACCOUNT_KEY": "k", "PATH": "/bin", "RESTIC_PASSWORD": "p"}
+    assert sorted(targets.login(repository, environ)) == names
