@@ -104,6 +104,9 @@ class _Nothing:
     def control(self, control: object, run: str) -> None:
         """Do nothing."""
 
+    def check(self, job: str) -> None:
+        """Start nothing."""
+
     def quit(self) -> None:
         """Stay."""
 

@@ -58,7 +58,7 @@ CHECKS = {
     "logs of runs": "records.run_logs",
     "repositories": "records.repositories",
     "targets": "targets.targets",
-    "checks": "targets.checks",
+    "checks": "proofs.checks",
     "tracker": "watchers.tracker",
     "runs of others": "watchers.observation",
     "steps of scripts": "watchers.steps",

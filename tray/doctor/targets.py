@@ -15,7 +15,6 @@ from tray.core.errors import ConfigError
 from tray.core.paths import Places
 from tray.core.redact import Redactor
 from tray.doctor import Check, Level
-from tray.engines.proving import PROVERS
 from tray.repository import after, cache, local
 from tray.repository.cache import Entry
 from tray.repository.room import days_left
@@ -142,21 +141,3 @@ def _room(target: _Target, folder: Path) -> Check:
         return Check("targets", Level.OK, what)
     step = f"df -h {shlex.quote(str(folder))}  (prune old snapshots with {target.engine or 'its engine'}, or use a larger disk)"
     return Check("targets", Level.WARN, what, step)
-
-
-def checks(places: Places) -> Iterable[Check]:
-    """Name the jobs whose backups could be proven restorable, but of which no check is expected."""
-    now = clock.now_ms()
-    able = [job for job in _jobs(places).values() if job.runnable and not job.is_off(now) and _engine(job) in PROVERS]
-    without = sorted(job.name for job in able if job.check is None or job.check.rhythm == jobs.OFF)
-    if without:
-        what = f"No check is expected of {', '.join(without)}, so it goes unseen if the backup cannot be restored."
-        first = shlex.quote(without[0])
-        step = f"backup-tray jobs edit {first} --check-every 30d  (and the first one: backup-tray check {first})"
-        yield Check("checks", Level.NOTE, what, step)
-    elif able:
-        yield Check("checks", Level.OK, f"Checks are expected of {wording.plural(len(able), 'job')}.")
-
-
-def _engine(job: Job) -> str:
-    return job.engine or conditions.target(job)[0]

@@ -101,6 +101,7 @@ class App:
     Args:
         source: Makes the source of the status; called in the thread that polls it.
         ask: Has a control done with a run, and may wait for the answer; raises BackupTrayError if it is refused.
+        check: Starts a check of a job and waits for its end; raises BackupTrayError if it ended badly.
         footer: Returns a line that identifies the audit log, for the end of a notification about it; may be "".
         notified: Called after each notification, by a thread of its own: why it could not be shown, None if it was.
         settled: Called once, after the first poll.
@@ -112,12 +113,13 @@ class App:
         source: Callable[[], Source],
         *,
         ask: Callable[[Control, str], None] = lambda _control, _run: None,
+        check: Callable[[str], None] = lambda _job: None,
         footer: Callable[[], str] = lambda: "",
         notified: Callable[[str | None], None] = lambda _why: None,
         settled: Callable[[], None] = lambda: None,
         patience: float = PATIENCE_SECONDS,
     ) -> None:
-        self._make, self._ask, self._footer, self._notified = source, ask, footer, notified
+        self._make, self._ask, self._check, self._footer, self._notified = source, ask, check, footer, notified
         self._settled, self._patience = settled, patience
         self._alarm = Alarm()
         self._windows = Windows()
@@ -297,16 +299,24 @@ class App:
             self._window_failed(reason)
 
     def control(self, control: Control, run: str) -> None:
-        """Have *control* done with *run* by a thread of its own: the menu must not wait for the tracker."""
+        """Have *control* done with *run*."""
+        self._beside(control.value, lambda: self._ask(control, run))
 
-        def ask() -> None:
+    def check(self, job: str) -> None:
+        """Start a check of *job*, and tell the user if it ends badly."""
+        self._beside("check", lambda: self._check(job))
+
+    def _beside(self, name: str, act: Callable[[], None]) -> None:
+        """Call *act* in a thread of its own, since the menu must not wait; a notification says why it failed."""
+
+        def attempt() -> None:
             try:
-                self._ask(control, run)
+                act()
             except BackupTrayError as error:
-                _log.warning("%s was refused: %s", control, error.what)
+                _log.warning("%s was refused: %s", name, error.what)
                 self._icon.notify(f"{error.why} {error.next}".strip(), error.what)
 
-        threading.Thread(target=ask, daemon=True, name="control").start()
+        threading.Thread(target=attempt, daemon=True, name=name).start()
 
     def quit(self) -> None:
         """End the tray; backups, tracker and windows go on."""

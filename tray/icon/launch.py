@@ -8,8 +8,8 @@ from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 
-from tray.core import succession
-from tray.core.errors import BackupTrayError
+from tray.core import ourselves, succession
+from tray.core.errors import BackupStartError, BackupTrayError
 from tray.core.locks import FileLock
 from tray.core.model import Control
 from tray.core.paths import Places, private
@@ -22,6 +22,10 @@ _M_ARENA_MAX = -8
 """The number of glibc's malloc.h."""
 
 _log = logging.getLogger("tray.icon")
+_PROOF_CODES = range(2)
+"""Exit codes of a check that came to its end: proven, or nothing to compare; the record of its run says which."""
+_SIGNALLED = 128
+"""Exit codes from here on are those of a command that a signal has ended: the user cancelled it."""
 
 
 def main(places: Places) -> int:
@@ -52,7 +56,25 @@ def main(places: Places) -> int:
 
             Unheard(places).note(why)
 
-        return App(source, ask=ask, footer=lambda: _footer(places), notified=notified, settled=give_back).run()
+        return App(
+            source, ask=ask, check=check, footer=lambda: _footer(places), notified=notified, settled=give_back
+        ).run()
+
+
+def check(job: str) -> None:
+    """Start a check of *job* and wait for its end.
+
+    Raises:
+        BackupStartError: It ended badly.
+    """
+    try:
+        code = ourselves.start("check", job).wait()
+    except OSError as error:
+        raise BackupTrayError(
+            "The check did not start.", why=f"{error.strerror or error}.", next="Try it again."
+        ) from error
+    if code not in _PROOF_CODES and 0 <= code < _SIGNALLED:
+        raise BackupStartError(job, code, "check")
 
 
 def _footer(places: Places) -> str:

@@ -9,7 +9,7 @@ from typing import Protocol
 from pystray import Menu, MenuItem
 
 from tray import wording
-from tray.core.model import Control, JobStatus, LiveRun, State, Status
+from tray.core.model import CHECK, Control, Instance, JobStatus, LiveRun, State, Status, shown_name
 
 MOST_ALARMS = 3
 """Jobs that are not fine and get an entry of their own in the menu; the Dashboard has all."""
@@ -26,6 +26,9 @@ class Actions(Protocol):
 
     def control(self, control: Control, run: str) -> None:
         """Have *control* done with *run*; must not wait."""
+
+    def check(self, job: str) -> None:
+        """Start a check of *job*; must not wait."""
 
     def quit(self) -> None:
         """End the tray."""
@@ -69,6 +72,7 @@ class StatusMenu:
                 lambda *_: self._open("log", self.run_for_log()),
                 enabled=lambda _: bool(self.run_for_log()),
             ),
+            self._check(),
             self._control("Pause", Control.PAUSE, lambda run: self._do.control(Control.PAUSE, run)),
             self._control("Resume", Control.RESUME, lambda run: self._do.control(Control.RESUME, run)),
             self._control(
@@ -90,7 +94,8 @@ class StatusMenu:
         alarms = tuple((job.job, job.state, page) for job, page in self.alarms())
         controls = tuple((run.run, run.can) for run in self._controllable())
         nothing = self.status.state is State.NONE, self.status.last is None
-        return self.lines, self.audit, alarms, self.run_for_log(), nothing, controls
+        checks = tuple((job, self._is_checked(job)) for job in self._checkable())
+        return self.lines, self.audit, alarms, self.run_for_log(), nothing, controls, checks
 
     def alarms(self) -> list[tuple[JobStatus, str]]:
         """Return the worst jobs that are not fine, and the page about the run that each alarm is about, if there is a run."""
@@ -136,6 +141,41 @@ class StatusMenu:
             lambda _: "" if (shown := alarm()) is None else _alarm_text(*shown),
             lambda *_: self._do.open("dashboard" if (shown := alarm()) is None else shown[1]),
             visible=lambda _: alarm() is not None,
+        )
+
+    def _checkable(self) -> list[str]:
+        """Return the names of the own jobs whose checks are expected, or have proven their backups before."""
+        checks = [job for job in self.status.jobs if job.kind == CHECK and job.instance is Instance.USER]
+        ours = (job for job in checks if job.word is not None or job.proven is not None)
+        return [job.job.removesuffix(f" ({CHECK})") for job in ours]
+
+    def _is_checked(self, job: str) -> bool:
+        """Whether a check of *job* goes on."""
+        return any(shown_name(run.job, run.kind) == shown_name(job, CHECK) for run in self.status.own_runs)
+
+    def _check(self) -> MenuItem:
+        """Return the entry that checks the one job that can be checked; of several the user chooses one in the window."""
+
+        def text(_: object) -> str:
+            jobs = self._checkable()
+            return (
+                "Check now…"
+                if len(jobs) > 1
+                else f"Check now: {wording.fit(wording.escape(''.join(jobs)), _NAME_UNITS)}"
+            )
+
+        def click(*_: object) -> None:
+            match self._checkable():
+                case [job]:
+                    self._do.check(job)
+                case _:
+                    self._do.open("dashboard")
+
+        return MenuItem(
+            text,
+            click,
+            enabled=lambda _: not all(map(self._is_checked, self._checkable())),
+            visible=lambda _: bool(self._checkable()),
         )
 
     def _controllable(self) -> list[LiveRun]:

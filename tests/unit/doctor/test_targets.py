@@ -1,4 +1,4 @@
-"""The doctor looks at targets, checks, secrets and the clock: what is wrong is named with its remedy, what is well is not."""
+"""The doctor looks at targets, secrets and the clock: what is wrong is named with its remedy, what is well is not."""
 
 import os
 import socket
@@ -145,19 +145,6 @@ def test_of_a_place_that_only_the_engine_can_reach_nothing_is_claimed(places: Pl
     (check,) = targets.targets(places)
     assert (check.level, check.fine) == (Level.NOTE, True)
     assert check.what == "Whether rclone:cloud:backup (home) is there is known to restic only."
-
-
-def test_jobs_of_which_no_check_is_expected_are_noted(places: Places, repository: Path) -> None:
-    """Only those that can be checked; with a rhythm all is well."""
-    configured(places, str(repository))
-    saving.save_job(places, Job("script", None, command=("true",)))
-    (check,) = targets.checks(places)
-    assert (check.level, check.name) == (Level.NOTE, "checks")
-    assert "No check is expected of home, so" in check.what
-    assert check.remedy.startswith("backup-tray jobs edit home --check-every 30d ")
-    saving.change(places, lambda text: saving.with_keys(text, "home", {"check": {"every": "30d"}}))
-    (check,) = targets.checks(places)
-    assert check.level is Level.OK
 
 
 # -- the clock

@@ -629,3 +629,53 @@ def test_notifications_that_nobody_sees_are_one_entry_for_each_outage(places: Pl
         found = [entry for entry in log.entries(0, 100) if entry.data["action"] == "notification.failed"]
     assert [(entry.data["result"], entry.data["severity"]) for entry in found] == [("not shown", "warning")] * 2
     assert [(entry.body or {})["why"] for entry in found] == ["nobody is there", "refused"]
+
+
+def checks(*names: str) -> Status:
+    """A status in which checks of these jobs are expected."""
+    jobs = [JobStatus(f"{name} (check)", State.NONE, None, kind="check", word="due") for name in names]
+    return Status(State.OK, 0, jobs=tuple(jobs))
+
+
+def test_the_menu_checks_the_one_job_whose_checks_are_expected() -> None:
+    """With one click; while the check goes on it is not offered again, and without such a job not at all."""
+    checked: list[str] = []
+    made = app.App(lambda: FakeSource(settled()), check=checked.append)
+    made.menu.status = settled(ended())
+    assert not any(item.text.startswith("Check now") for item in made.menu.menu())
+    made.menu.status = checks("home")
+    item = next(item for item in made.menu.menu() if item.text == "Check now: home")
+    assert item.enabled
+    item(None)
+    wait_for(lambda: checked == ["home"])
+    before = made.menu.shown()
+    made.menu.status = replace(checks("home"), runs=(RUN.with_changes(job="home (check)", kind="check"),))
+    assert not next(item for item in made.menu.menu() if item.text == "Check now: home").enabled
+    assert made.menu.shown() != before
+
+
+def test_several_jobs_are_checked_in_the_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The menu does not guess which one is meant."""
+    opened: list[str] = []
+    monkeypatch.setattr(open_window.Windows, "open", lambda _, page: opened.append(page))
+    made = app.App(lambda: FakeSource(settled()))
+    made.menu.status = checks("home", "photos")
+    next(item for item in made.menu.menu() if item.text == "Check now…")(None)
+    assert opened == ["dashboard"]
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("code", "said"), [(0, None), (1, None), (2, "exit code 2"), (75, "exit code 75"), (130, None)]
+)
+def test_a_check_that_ends_badly_is_said(monkeypatch: pytest.MonkeyPatch, code: int, said: str | None) -> None:
+    """A proof, nothing to prove, and a cancel are no errors of it."""
+    program = [sys.executable, "-c", f"raise SystemExit({code})"]
+    monkeypatch.setattr("tray.core.ourselves.command", lambda *words: [*program, *words])
+    if said is None:
+        launch.check("home")
+        return
+    with pytest.raises(BackupTrayError) as caught:
+        launch.check("home")
+    assert said in caught.value.why
+    assert "`backup-tray check home`" in caught.value.next
