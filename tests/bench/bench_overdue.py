@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from multiprocessing import Pool
+from multiprocessing.pool import Pool as PoolOfProcesses
 from pathlib import Path
 from statistics import median
 
@@ -23,15 +24,19 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 from tests.bench.overdue_worlds import BERLIN, DAY, HOUR, MINUTE, RHYTHMS, START, ZONE, Run, World, midnight
 from tray.core.dataclass import dataclass, field
 from tray.core.model import State
-from tray.rhythm import Ask, Past, Rhythm, Word
+from tray.rhythm import Ask, Past, Rhythm, Word, learn
 from tray.rhythm.awake import Awake
 from tray.rhythm.expect import expect
 from tray.rhythm.slots import calendar
+from tray.rhythm.zones import midnights
 
 FOLDER = Path(__file__).parent.parent / "data" / "rhythms"
 OURS = "ours"
 RULES = (OURS, "7 days", "1.25 x period", "period + 1 day", "1.5 x longest gap")
 YEAR_END = midnight(365)
+GOAL_DAYS = 3
+"""The stop of a daily job is to be told within so many days of use."""
+
 PATIENCE = 200 * DAY
 """A stop that is not told for so long counts as never told."""
 
@@ -69,25 +74,56 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1000)
     parser.add_argument("--only", default="")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--curve", action="store_true", help="print false alarms against stops told within three days")
     parser.add_argument("--speed", action="store_true", help="measure time instead")
     parser.add_argument("--history", type=Path, nargs="*")
     options = parser.parse_args()
-    print(f"{'':<36}{'':<19}{'false alarms a year':>27}{'':>7}   days until told")
-    print(
-        f"{'rhythm':<36}{'rule':<19}{'(95 %)':>27}{'amber':>7}{'in use':>8}{'worst':>8}{'wall':>9}{'worst':>8}{'never':>7}"
-    )
     if options.speed:
         speed()
         return
+    if options.curve:
+        curve(options.seeds, options.jobs)
+        return
+    print(f"{'':<36}{'':<19}{'false alarms a year':>27}{'':>7}   days until told")
+    print(
+        f"{'rhythm':<36}{'rule':<19}{'(95 %)':>27}{'amber':>7}{'in use':>8}{'worst':>8}{'wall':>9}{'worst':>8}"
+        f"{'<= 3':>7}{'never':>7}"
+    )
     with Pool(options.jobs) as pool:
         for name in RHYTHMS if options.history is None else ():
             if options.only in name:
-                parts = pool.imap_unordered(_seed, [(name, seed) for seed in range(options.seeds)], chunksize=10)
-                show(name, summed(parts))
+                show(name, simulated(pool, name, options.seeds))
         files = sorted(FOLDER.glob("*.txt")) if options.history is None else options.history
         for file in files:
             if options.only in file.stem:
                 show(file.stem, summed(pool.imap_unordered(_history, [(file, part) for part in range(options.jobs)])))
+
+
+def simulated(pool: PoolOfProcesses, name: str, seeds: int) -> Tallies:
+    """Return the figures of so many years of one rhythm."""
+    return summed(pool.imap_unordered(_seed, [(name, seed) for seed in range(seeds)], chunksize=10))
+
+
+def curve(seeds: int, jobs: int) -> None:
+    """Print price and gain of the rule for missed days of daily jobs, from never to at any price."""
+    daily = [name for name in RHYTHMS if name.endswith("learnt") and RHYTHMS[name](random.Random(0)).period == DAY]
+    print(
+        f"{'two, three misses if rarer than':<34}" + "".join(f"{name.removesuffix(', learnt'):>30}" for name in daily)
+    )
+    for rarer in ((0.0, 0.0), (0.0, 0.1), (0.1, 0.5), (0.1, 2.0), (0.5, 2.0), (9.9, 9.9)):
+        learn.ENOUGH_MISSES = tuple(zip((2, 3), rarer, strict=True))
+        with Pool(jobs) as pool:
+            rows = [simulated(pool, name, seeds)[OURS] for name in daily]
+        print(
+            f"{rarer[0]:>16} {rarer[1]:>4} a year{'':<7}"
+            + "".join(f"{row.alarms / row.years:>14.3f} a year {within(row):>5.1f} %" for row in rows),
+            flush=True,
+        )
+
+
+def within(tally: Tally) -> float:
+    """Return which percentage of the stops was told within three days of use."""
+    return 100 * sum(days <= GOAL_DAYS for days in tally.awake) / max(1, len(tally.awake) + tally.never)
 
 
 def _seed(work: tuple[str, int]) -> Tallies:
@@ -177,7 +213,7 @@ def stopped(world: World, stop: int, tallies: Tallies) -> Tallies:
         else:
             noticed = max(noticed, missed)
             tallies[rule].wall.append((noticed - missed) / DAY)
-            tallies[rule].awake.append(days_in_use(world.awake, missed, noticed))
+            tallies[rule].awake.append(days_in_use(world, missed, noticed))
     return tallies
 
 
@@ -194,13 +230,14 @@ def told_by_us(world: World, past: Past, until: int) -> int | None:
     return None
 
 
-def days_in_use(awake: Awake, begin: int, end: int) -> float:
-    """Return the time from *begin* to *end* in days on which the machine was awake for an hour; the last one counts in part."""
-    count = 0.0
-    for start in range(begin, end, DAY):
-        stop = min(start + DAY, end)
-        if awake.between(start, start + DAY) >= HOUR:
-            count += (stop - start) / DAY
+def days_in_use(world: World, begin: int, end: int) -> float:
+    """Return the time from *begin* to *end* in days of use: the job's days with an hour awake, their parts by awake time."""
+    count, between = 0.0, world.awake.between
+    for (start, weekday), (stop, _) in pairwise(midnights(ZONE, begin)):
+        if start >= end:
+            break
+        if weekday in world.weekdays and (used := between(start, stop)) >= HOUR:
+            count += between(max(start, begin), min(stop, end)) / used
     return count
 
 
@@ -221,10 +258,13 @@ def show(name: str, tallies: Tallies) -> None:
         rate = f"{tally.alarms / tally.years if tally.years else 0:8.3f} ({low * a_year:.3f}-{high * a_year:.3f})"
         amber = f"{tally.ambers / tally.years:7.2f}" if rule == OURS else " " * 7
         wall, used = sorted(tally.wall), sorted(tally.awake)
-        noticed = "-"
+        noticed, soon = "-", f"{within(tally):>6.0f}%"
         if wall:
             noticed = f"{median(used):>8.1f}{used[-1]:>8.1f}{median(wall):>9.1f}{wall[-1]:>8.1f}"
-        print(f"{name if rule == OURS else '':<36}{rule:<19}{rate:>27}{amber}{noticed:>33}{tally.never:>7}", flush=True)
+        print(
+            f"{name if rule == OURS else '':<36}{rule:<19}{rate:>27}{amber}{noticed:>33}{soon}{tally.never:>7}",
+            flush=True,
+        )
 
 
 def speed() -> None:

@@ -38,12 +38,13 @@ class Run:
 
 @dataclass(frozen=True)
 class World:
-    """One history, and the rhythm as the product is told it."""
+    """One history, and the rhythm as the product is told it; on other *weekdays* (0 Monday) the job never runs."""
 
     awake: Awake
     runs: list[Run]
     rhythm: Rhythm
     period: int
+    weekdays: range = range(7)
 
 
 def midnight(day: int) -> int:
@@ -196,7 +197,7 @@ def timer(
         awake = machine(rng)
         runs = list(by_clock(rng, awake, on, minutes=minutes, catch_up=catch_up, delay=delay))
         rhythm = Rhythm("stated", on=on, zone=BERLIN, delay_ms=delay) if stated else Rhythm(zone=BERLIN)
-        return World(awake, runs, rhythm, period)
+        return World(awake, runs, rhythm, period, range(5) if "Mon..Fri" in on or on.endswith("1-5") else range(7))
 
     return make
 

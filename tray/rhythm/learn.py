@@ -8,7 +8,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from datetime import tzinfo
 from itertools import islice, pairwise
-from math import log, sqrt
+from math import inf, log, sqrt
 
 from tray.core.clock import DAY_MS
 from tray.core.dataclass import dataclass, replace
@@ -32,6 +32,12 @@ HOURLY_BELOW_MS = 12 * HOUR_MS
 FALSE_ALARMS = 0.25
 """How many false alarms a year the threshold allows a job whose gaps follow a Gamma distribution."""
 
+ENOUGH_MISSES = ((2, 0.1), (3, 0.5))
+"""A daily job is overdue after so many days without a success, if as many by chance are rarer than that in a year."""
+
+PSEUDO_MISSES = 10
+"""So many missed days are taken to be followed by another one as often as any day is missed."""
+
 MOST_SCORES = 60
 HALF_LIFE_DAYS = 90
 LEARN_FROM_UNITS, LEARN_FROM_MS = 2400, 400 * DAY_MS
@@ -46,6 +52,7 @@ LATENESS_MS = 900_000
 """A success may come so much later in a day than ever before, a quarter of the unit at most."""
 
 _DUE = 0.9
+_EXPECTED = 0.5
 _ROW = 3
 _MOST_AHEAD = 1000
 
@@ -57,7 +64,7 @@ class Unit:
     Attributes:
         length_ms: Its usual length.
         buckets: Kinds of it whose shares are learnt apart: 7 weekdays, or 24 hours of the day.
-        awake_ms: It counts if the machine was awake for so long in it.
+        awake_ms: It counts if the machine was awake for so long in it, or for half as long as usual in those with a success.
         zone: The time zone of the days.
     """
 
@@ -65,6 +72,11 @@ class Unit:
     buckets: int
     awake_ms: int
     zone: tzinfo
+
+    @property
+    def fading(self) -> float:
+        """The weight of a unit in parts of the weight of the next one."""
+        return float(0.5 ** (self.length_ms / (HALF_LIFE_DAYS * DAY_MS)))
 
     @property
     def learn_from_ms(self) -> int:
@@ -98,16 +110,20 @@ class Learnt:
         scores: Score at each success, oldest first, at most `MOST_SCORES`.
         ends_ms: Time of each of those successes.
         unit: The unit.
-        usual_ms: How long the machine was awake in a unit when the first success of the unit came, at most.
+        awake_ms: A unit counts if the machine was awake for so long in it.
+        usual_ms: How long the machine was awake in a unit when the first success of the unit came, in nine of ten.
         open_ms: End of the unit of the last success; the next gap counts from here.
+        missed: Share of the expected units without a success, and the share of these that follow another one.
     """
 
     shares: tuple[float, ...]
     scores: tuple[float, ...]
     ends_ms: tuple[int, ...]
     unit: Unit
+    awake_ms: int
     usual_ms: int
     open_ms: int
+    missed: tuple[float, float]
 
     def limits(self) -> list[float]:
         """Return the threshold at each of `scores` but the first `FEW_GAPS`, from those before it, and last the one of now.
@@ -116,6 +132,7 @@ class Learnt:
         Otherwise a job that was dead for a month could die again for a month without a word.
         """
         a_year = max(2.0, 365 * DAY_MS / self.unit.length_ms * sum(self.shares) / len(self.shares))
+        most = self._most(a_year)
         normal, least = _normal_quantile(FALSE_ALARMS / a_year), 2.0 if a_year > 100 else 1.5
         limits, number, total, squares, largest = list[float](), 0, 0.0, 0.0, 0.0
         for score in (*self.scores, 0.0):
@@ -123,10 +140,18 @@ class Learnt:
                 mean = total / number
                 variation = max(0.0, squares / number / (mean * mean) - 1)
                 quantile = _gamma_quantile(1 / max(variation * (1 + 5 / number), 0.02), normal)
-                limits.append(max(least, mean * quantile, MARGIN * largest))
+                limits.append(min(most, max(least, mean * quantile, MARGIN * largest)))
                 score = min(score, OUTAGE * limits[-1])
             number, total, squares, largest = number + 1, total + score, squares + score * score, max(largest, score)
         return limits
+
+    def _most(self, a_year: float) -> float:
+        """Return the score that two or three missed days reach, if the past of a daily job hardly has as many in a row."""
+        expected = [share for share in self.shares if share >= _EXPECTED]
+        for misses, rarer in ENOUGH_MISSES if expected and self.unit.length_ms == DAY_MS else ():
+            if a_year * self.missed[0] * self.missed[1] ** (misses - 1) <= rarer:
+                return (misses - 0.5) * sum(expected) / len(expected)
+        return inf
 
     def changed_since(self, limits: Sequence[float]) -> int | None:
         """Return when a row of at least three gaps over half the threshold of their time began, None if there is none."""
@@ -174,10 +199,13 @@ def judge(
 def learn(unit: Unit, goods: Sequence[Run], awake: Awake) -> Learnt:
     """Learn the shares from *goods*, up to the last of them, and score each gap of the past with these shares."""
     begins, buckets, hits = _observed(unit, goods)
+    times = awake.each(begins)
+    usual = middle([time_awake for time_awake, hit in zip(times, hits, strict=True) if hit][-MOST_SCORES:])
+    awake_ms = min(unit.awake_ms, usual // 2) or unit.awake_ms
     counted = [
         (bucket, hit)
-        for bucket, time_awake, hit in zip(buckets, awake.each(begins), hits, strict=True)
-        if hit or time_awake >= unit.awake_ms
+        for bucket, time_awake, hit in zip(buckets, times, hits, strict=True)
+        if hit or time_awake >= awake_ms
     ]
     shares = _shares(unit, counted)
     score, scores, ends_ms = 0.0, list[float](), list[int]()
@@ -188,14 +216,23 @@ def learn(unit: Unit, goods: Sequence[Run], awake: Awake) -> Learnt:
             ends_ms.append(hit)
             score = 0.0
     firsts = [(begin, hit) for begin, hit in zip(begins, hits, strict=False) if hit][-MOST_SCORES:]
-    usual = max(awake.between(*stretch) for stretch in firsts)
-    return Learnt(shares, tuple(scores[-MOST_SCORES:]), tuple(ends_ms[-MOST_SCORES:]), unit, usual, begins[-1])
+    took = sorted(awake.between(*stretch) for stretch in firsts)
+    return Learnt(
+        shares,
+        tuple(scores[-MOST_SCORES:]),
+        tuple(ends_ms[-MOST_SCORES:]),
+        unit,
+        awake_ms,
+        took[len(took) * 9 // 10],
+        begins[-1],
+        _missed(unit, shares, counted),
+    )
 
 
 def _shares(unit: Unit, counted: Sequence[tuple[int, int]]) -> tuple[float, ...]:
     """Return by bucket the share of awake units with a success, drawn to the mean of all; older ones weigh less."""
     total, had = [0.0] * unit.buckets, [0.0] * unit.buckets
-    weight, fading = 1.0, 0.5 ** (unit.length_ms / (HALF_LIFE_DAYS * DAY_MS))
+    weight, fading = 1.0, unit.fading
     for bucket, hit in reversed(counted):
         total[bucket] += weight
         if hit:
@@ -203,6 +240,20 @@ def _shares(unit: Unit, counted: Sequence[tuple[int, int]]) -> tuple[float, ...]
         weight *= fading
     mean = sum(had) / sum(total)
     return tuple((good + PSEUDO_UNITS * mean) / (units + PSEUDO_UNITS) for good, units in zip(had, total, strict=True))
+
+
+def _missed(unit: Unit, shares: Sequence[float], counted: Sequence[tuple[int, int]]) -> tuple[float, float]:
+    """Return which share of the expected units had no success, and which share of those that follow such a unit."""
+    total, misses, rows, weight, later, fading = 1.0, 0.5, 0.0, 1.0, 1, unit.fading
+    for bucket, hit in reversed(counted):
+        if shares[bucket] >= _EXPECTED:
+            total += weight
+            misses += 0 if hit else weight
+            rows += 0 if hit or later else weight
+            later = hit
+        weight *= fading
+    share = misses / total
+    return share, (rows + PSEUDO_MISSES * share) / (misses + PSEUDO_MISSES)
 
 
 def _observed(unit: Unit, goods: Sequence[Run]) -> tuple[list[int], list[int], list[int]]:
@@ -247,14 +298,14 @@ def _judged(learnt: Learnt, period: int, awake: Awake, now_ms: int) -> Expectati
 def _open_scores(learnt: Learnt, awake: Awake, now_ms: int) -> Iterator[tuple[float, int]]:
     """Return the score since the last success with each awake unit, and the moment from which that unit counts.
 
-    A unit counts once the machine was awake in it for longer than any success of the past took to come, or at its end. The units to
+    A unit counts once the machine was awake in it for longer than nine of ten successes took to come, or at its end. The units to
     come, and the rest of the present one, are taken to be awake.
     """
     unit, score, at_ms, ahead = learnt.unit, 0.0, learnt.open_ms, 0
-    enough = max(unit.awake_ms, learnt.usual_ms + min(LATENESS_MS, unit.length_ms // 4))
+    enough = max(learnt.awake_ms, learnt.usual_ms + min(LATENESS_MS, unit.length_ms // 4))
     while ahead < _MOST_AHEAD:
         (begin, bucket), (end, _) = islice(unit.since(at_ms), 2)
-        if end > now_ms or awake.between(begin, end) >= unit.awake_ms:
+        if end > now_ms or awake.between(begin, end) >= learnt.awake_ms:
             score += learnt.shares[bucket]
             moment = min(end, awake.at(begin, enough, now_ms))
             yield score, awake.awake_from(moment) if moment <= now_ms else moment

@@ -14,6 +14,9 @@ ONE_IS_ENOUGH_MS = 20 * HOUR_MS
 ENOUGH_AWAKE_MS = 1_800_000
 """A slot is missed only if the machine was awake for so long in its window."""
 
+MISSES = 3
+"""After so many missed slots in a row, on as many days, no tolerance counts: it may be longer than a laptop is awake in a week."""
+
 _MOST_STEPS = 1000
 
 
@@ -50,6 +53,8 @@ def judge(
     deadline = min(terms.deadline(each, awake, now_ms) for each in _open(terms, slot, awake, now_ms))
     overdue = _overdue_at(terms, slot, awake, now_ms)
     missed, next_deadline = _missed(terms, slot, awake, now_ms) if deadline <= now_ms else (0, deadline)
+    if overdue is not None and overdue < deadline:
+        deadline, missed = overdue, MISSES if overdue <= now_ms else 0
     return Expectation(
         _word(now_ms, slot, deadline, overdue) if goods else Word.NEVER_RAN,
         expected_by_ms=deadline,
@@ -85,10 +90,11 @@ def _open(terms: Plan, slot: int, awake: Awake, now_ms: int) -> Iterator[int]:
 def _overdue_at(terms: Plan, slot: int, awake: Awake, now_ms: int) -> int | None:
     """Return when the job became or becomes overdue if it has not run since before *slot*; None if that is far away."""
     if terms.gap_ms >= ONE_IS_ENOUGH_MS or not terms.gap_ms:
-        return min(
-            max(terms.deadline(each, awake, now_ms), awake.at(each, ENOUGH_AWAKE_MS, now_ms))
-            for each in _open(terms, slot, awake, now_ms)
-        )
+        moments = list[int]()
+        for number, each in enumerate(_open(terms, slot, awake, now_ms), 1):
+            enough = awake.at(each + terms.delay_ms, ENOUGH_AWAKE_MS, now_ms)
+            moments.append(enough if number == MISSES else max(terms.deadline(each, awake, now_ms), enough))
+        return min(moments)
     missed, window = 0, max(terms.gap_ms, HOUR_MS)
     for _ in range(_MOST_STEPS):
         enough = awake.at(slot, ENOUGH_AWAKE_MS, now_ms)

@@ -95,6 +95,17 @@ def test_a_scheduler_that_waits_for_the_next_slot_is_not_late_before_it() -> Non
     assert (overdue.word, overdue.overdue_since_ms) == (Word.OVERDUE, at("2026-04-10 13:15"))
 
 
+@pytest.mark.parametrize(("now", "word"), [("2026-03-06 20:29", Word.FINE), ("2026-03-06 20:31", Word.OVERDUE)])
+def test_three_missed_days_are_enough_on_a_laptop_that_is_on_for_two_hours_a_day(now: str, word: Word) -> None:
+    """Twelve hours awake, the tolerance of a slot that the machine slept through, would be six of its days."""
+    evenings = [(at("2026-03-01 20:00") + day * DAY, at("2026-03-01 22:00") + day * DAY) for day in range(20)]
+    awake = Awake(evenings, [(at("2026-02-01 00:00"), at("2026-04-01 00:00"))])
+    goods = tuple((begin, begin + 10 * MINUTE) for begin, _ in evenings[:3])
+    answer = expect(Rhythm("stated", on="*-*-* 12:00", zone="UTC"), Past(goods, goods[0][0]), awake, at(now))
+    assert (answer.state is State.OVERDUE) == (word is Word.OVERDUE)
+    assert (answer.expected_by_ms, answer.missed) == (at("2026-03-06 20:30"), 3 if word is Word.OVERDUE else 0)
+
+
 def test_an_hourly_job_may_miss_one_slot() -> None:
     """One missed hour is late, two are overdue, and each needs half an hour awake of its own."""
     past = daily("2026-03-01 00:00", 30, every=HOUR)

@@ -59,6 +59,31 @@ def test_an_outage_of_the_past_is_no_part_of_the_rhythm() -> None:
     assert expect(LEARNT, past, SERVER, at("2026-06-16 03:00")).word is Word.OVERDUE
 
 
+@pytest.mark.parametrize(("pauses", "told"), [((), 2), ((40,), 3), ((40, 41), 3), ((40, 41, 42, 60, 61, 62), 5)])
+def test_three_days_without_a_daily_backup_are_enough_unless_the_past_has_more(
+    pauses: tuple[int, ...], told: int
+) -> None:
+    """One pause of two days is chance, and does not put off the alarm; pauses of three days are a habit."""
+    goods = [run for number, run in enumerate(daily("2026-03-01 02:00", 90).goods) if number not in pauses]
+    last = goods[-1][1]
+    days = next(
+        day
+        for day in range(1, 10)
+        if expect(LEARNT, Past(tuple(goods), goods[0][0]), SERVER, last + day * DAY + HOUR).state
+    )
+    assert days == told
+
+
+def test_a_machine_that_is_on_for_half_an_hour_a_day_is_told_too() -> None:
+    """Its days count, though none has an hour; two minutes at night are no day."""
+    past = daily("2026-03-01 19:05", 60, lasts=MINUTE)
+    evenings = [(at("2026-03-01 19:00") + day * DAY, at("2026-03-01 19:30") + day * DAY) for day in range(90)]
+    nights = [(begin + 8 * HOUR, begin + 8 * HOUR + 2 * MINUTE) for begin, _ in evenings]
+    for times, word in ((evenings, Word.OVERDUE), (evenings[:60] + nights, Word.FINE)):
+        awake = Awake(times, [(at("2026-02-01 00:00"), at("2026-07-01 00:00"))])
+        assert expect(LEARNT, past, awake, at("2026-05-03 19:31")).word is word
+
+
 def test_an_hourly_job_is_judged_by_the_hour() -> None:
     """With gaps below half a day the unit is an hour."""
     past = daily("2026-03-01 00:05", 100, every=HOUR)
