@@ -47,13 +47,14 @@ class _Target:
 def targets(places: Places) -> Iterable[Check]:
     """Tell of each target whether it is there and how much room it has. A drive that is not connected is no fault."""
     known = _known(places)
-    there = _answers(known)
+    answers = _answers(known)
     for target in known:
         folder = local.folder(target.engine, target.repository)
-        if not conditions.can_tell(target.repository):
+        there = answers.get(target.repository, False)
+        if there is None:
             what = f"Whether {target.shown} is there is known to {target.engine or 'its engine'} only."
             yield Check("targets", Level.NOTE, what, "backup-tray repository --refresh  (asks it now)")
-        elif not there.get(target.repository, False):
+        elif not there:
             if target.jobs:
                 yield _away(target, folder)
         elif folder is not None and local.on_a_disk(folder):
@@ -88,16 +89,16 @@ def _is_at(target: _Target, folder: str) -> bool:
     return local.folder(target.engine, target.repository) == Path(folder)
 
 
-def _answers(known: Iterable[_Target]) -> dict[str, bool]:
-    """Return which targets are there. A server or a disk that does not answer in time is not."""
-    there: dict[str, bool] = {}
+def _answers(known: Iterable[_Target]) -> dict[str, bool | None]:
+    """Return which targets are there, None where only the engine can tell. One that does not answer in time is missing."""
+    there: dict[str, bool | None] = {}
     waiting = list(known)
 
     def ask() -> None:
         with suppress(IndexError):
             while True:
                 target = waiting.pop()
-                there[target.repository] = conditions.reachable(target.repository, target.engine)
+                there[target.repository] = conditions.answer(target.repository, target.engine)
 
     threads = [Thread(target=ask, daemon=True) for _ in waiting[:_MOST_AT_ONCE]]
     for thread in threads:
@@ -113,7 +114,7 @@ def _away(target: _Target, folder: Path | None) -> Check:
     used = "" if last is None else f"; it was last used {wording.ago(clock.now_ms(), last)}"
     what = f"{target.shown} is not there now: not connected or not mounted, moved, or not made yet{used}."
     if folder is None:
-        what = f"The server of {target.shown} does not answer now, or is known by that name to ssh's own configuration only{used}."
+        what = f"The server of {target.shown} does not answer now{used}."
         return Check("targets", Level.NOTE, what, "backup-tray repository --refresh  (has the engine ask it)")
     step = f"Connect it before the next backup; if it has moved: backup-tray jobs edit {_quoted(target)} --repository PLACE"
     return Check("targets", Level.NOTE, what, step)

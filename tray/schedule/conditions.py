@@ -96,28 +96,27 @@ def target(job: Job) -> tuple[str, str | None]:
 
 
 def reachable(repository: str, engine: str) -> bool:
-    """Whether *repository* is there: a folder exists, a server takes a connection. Addresses of other kinds count as there."""
+    """Whether *repository* is there, as far as it can be told: one of which only the engine can tell counts as there."""
+    return answer(repository, engine) is not False
+
+
+def answer(repository: str, engine: str) -> bool | None:
+    """Return whether *repository* is there: a folder exists, a server takes a connection; None where only the engine can tell."""
     address = _server(repository)
     if address is not None and re.match(_BY_SSH, repository):
         address = _by_ssh(*address)
         if address is None:
-            return True
+            return None
     if address is not None:
         return _connects(*address)
     if re.match(r"[a-z0-9]{2,}:", repository) and not repository.startswith(("local:", "file:")):
-        return True
+        return None
     path = re.sub(r"^(local:|file://)", "", repository)
     if not os.path.isabs(path):
-        return True
+        return None
     # Such a repository holds a file `config`: an empty folder, where a disk should be mounted, is none.
     has_config = engines.named(engine).repository in files.EMPTY_IS_ONE
     return _exists(str(PurePosixPath(path) / "config") if has_config else path)
-
-
-def can_tell(repository: str) -> bool:
-    """Whether `reachable` knows it of *repository*; others it counts as there."""
-    path = re.sub(r"^(local:|file://)", "", repository)
-    return _server(repository) is not None or os.path.isabs(path)
 
 
 def _server(repository: str) -> tuple[str, int] | None:
