@@ -54,6 +54,8 @@ _COLOURS = {
 def _register(parser: ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the status as JSON, one line")
     parser.add_argument("--watch", action="store_true", help="follow it until interrupted (Ctrl-C)")
+    words = "add the figures that Nagios, Icinga and others keep (performance data of a monitoring plugin)"
+    parser.add_argument("--perfdata", action="store_true", help=words)
     words = "explain the state of JOB: last good backup, expected time, tolerance, awake time since then"
     parser.add_argument("--why", metavar="JOB", help=words)
 
@@ -70,8 +72,19 @@ def _status(args: Namespace) -> int:
         status = source.poll()
         if args.why is not None:
             return _why(status, args.why, as_json=args.json)
-        print(json.dumps(status.to_json()) if args.json else text(status, terminal=sys.stdout.isatty()))
+        print(_printed(status, args))
         return EXIT_CODES[status.state]
+
+
+def _printed(status: Status, args: Namespace) -> str:
+    """Return the status as JSON, as a monitoring plugin prints it, or for a person."""
+    if args.json:
+        return json.dumps(status.to_json())
+    if args.perfdata:
+        from tray.metrics import perfdata  # people do without
+
+        return perfdata.beside(text(status), status, clock.now_ms())
+    return text(status, terminal=sys.stdout.isatty())
 
 
 def _why(status: Status, name: str, *, as_json: bool) -> int:
@@ -220,5 +233,6 @@ STATUS = Command(
     "backup-tray status               exit code 0 fine, 1 warning, 2 failed, 3 not known",
     "backup-tray status --watch       until Ctrl-C",
     "backup-tray status --json",
+    "backup-tray status --perfdata     as a check of Nagios or Icinga",
     "backup-tray status --why home     why that job is fine, late or overdue",
 )
