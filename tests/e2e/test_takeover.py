@@ -4,6 +4,7 @@ import json
 import os
 import shlex
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from tests.e2e import newer
 from tests.e2e.program import PASSWORD, TRAY, make_repository, make_tree, start, status, tray
 from tests.mounts import mounted
 from tests.waiting import wait_for
-from tray.core import clock
+from tray.core import clock, paths
 from tray.takeover import crontab, discover, names
 from tray.takeover.crontab import Dialect
 from tray.takeover.found import Finding, Machine
@@ -24,7 +25,7 @@ chgrp crontab /var/spool/cron/crontabs"""
 
 
 class Engine:
-    """A stand-in for an engine that notes each command line and then becomes the engine itself.
+    """A stand-in for an engine that notes each command line, keeps each list in it, and then becomes the engine itself.
 
     Args:
         folder: The folder for it.
@@ -35,15 +36,23 @@ class Engine:
         self.folder, self.calls, self.file = folder, folder / "calls", folder / name
         folder.mkdir()
         real = f"/usr/bin/{name}"
-        note = f'for word in {name} "$@"; do printf "%s\\0" "$word" >>{self.calls}; done; printf "\\n" >>{self.calls}'
+        note = (
+            f'for word in {name} "$@"; do printf "%s\\0" "$word" >>{self.calls}; case $word in */tmp*) cp "$word" {folder};; '
+            f'esac; done; printf "\\n" >>{self.calls}'
+        )
         self.file.write_text(f'#!/bin/sh\n{note}\nexec {real} "$@"\n')
         self.file.chmod(0o755)
 
     def backups(self) -> list[names.Part]:
         """The backups that it was called for, as the tracker would see them."""
         rows = self.calls.read_text().split("\0\n")[:-1]
-        parts = [names.part(row.split("\0"), {}, "/") for row in rows]
+        parts = [names.part(row.split("\0"), {}, "/", self._listed) for row in rows]
         return [part for part in parts if part.kind == "backup"]
+
+    def _listed(self, path: str) -> str | None:
+        """The text of a list that the engine got, which its tool has removed since."""
+        copy = self.folder / Path(path).name
+        return copy.read_text() if copy.exists() else None
 
 
 def run(*argv: str | Path, home: Path, engine: Engine | None = None, check: bool = True) -> str:
@@ -317,3 +326,70 @@ def test_the_nightly_run_of_a_crontab_belongs_to_the_job_that_watches_it(
         tracker.wait(60)
     assert {source for source, _ in runs_of("restic-Documents")} == {"wrapped", "observed"}
     assert {job["job"] for job in status()["jobs"]} == {"restic-Documents"}
+
+
+CONFIG = """
+source_directories:
+    - {source}
+repositories:
+    - path: {repository}
+archive_name_format: '{{hostname}}-{{now}}'
+local_path: {borg}
+"""
+
+WAITING = """#!{python}
+import os, sys, time
+lists = [open(word).read() for word in sys.argv[1:] if "/tmp" in word and os.path.isfile(word)]
+while "create" in sys.argv and "--dry-run" not in sys.argv and not os.path.exists("{gate}"):
+    time.sleep(0.02)
+if any("/Music" in text for text in lists) and "--dry-run" not in sys.argv:
+    sys.exit(2)
+os.execv("/usr/bin/borg", ["borg", *sys.argv[1:]])
+"""
+"""A borg that waits until the test goes on, and then fails for one of the sources."""
+
+
+def is_seen(name: str) -> bool:
+    """Whether a run goes on whose job's name begins so."""
+    return any(run["job"].startswith(name) for run in status()["runs"])
+
+
+def test_two_configurations_of_borgmatic_2_into_one_repository_are_two_jobs(home: Path, tmp_path: Path) -> None:
+    """Their command lines are alike but for a temporary list; the success of one does not hide the failure of the other."""
+    gate, repository = tmp_path / "gate", home / "both.borg"
+    borg = tmp_path / "borg"  # each backup waits until the tracker has seen it
+    borg.write_text(WAITING.format(python="/usr/bin/python3", gate=gate))
+    borg.chmod(0o755)
+    make_tree(home / "Music", files=1)
+    run("/usr/bin/borg", "init", "-e", "none", repository, home=home)
+    configs = []
+    for name in ("Documents", "Music"):
+        configs.append(home / f"{name}.yaml")
+        configs[-1].write_text(CONFIG.format(source=home / name, repository=repository, borg=borg))
+    borgmatic = newer.program("borgmatic")
+    tracker = start("tracker")
+    try:
+        wait_for((paths.places().runtime / paths.SOCKET).exists, what="the tracker")
+        for config in configs:
+            gate.unlink(missing_ok=True)
+            process = subprocess.Popen(
+                [borgmatic, "-c", config, "create"],
+                env={**os.environ, "HOME": str(home), "BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK": "yes"},
+                cwd=home,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            try:
+                name = f"borg {config.stem} "  # not the rehearsal that borgmatic makes before it
+                wait_for(partial(is_seen, name), what="the observed run")
+            finally:
+                gate.touch()
+                process.wait(60)
+            wait_for(lambda: not status()["runs"], what="the end of the run")
+        states = {job["job"]: job["state"] for job in status()["jobs"] if "dry-run" not in job["job"]}
+    finally:
+        tracker.terminate()
+        tracker.wait(20)
+    assert sorted(states.values()) == ["failed", "ok"], states
+    assert all(("Music" in name) == (state == "failed") for name, state in states.items()), states

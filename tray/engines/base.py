@@ -6,7 +6,7 @@ code for a failure, and an exit code alone never for a success.
 """
 
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
 from typing import Any, Protocol
 
@@ -285,6 +285,17 @@ class Traits(Protocol):
             ValueError: The engine cannot do this; the text is the second half of a sentence.
         """
         return None
+
+    def listed(self, plan: Plan, read: Callable[[str], str | None]) -> Plan:  # noqa: ARG002 - part of the contract
+        """Return *plan* with the sources of a list that was written for this run alone; as it is if that cannot be read.
+
+        A tool such as borgmatic hands its sources over in such a list, so that the command lines of two backups are alike.
+
+        Args:
+            plan: The plan of the command line.
+            read: Returns the text of a file as the running process sees it, None if it cannot be read.
+        """
+        return plan
 
 
 class Engine(Traits, Protocol):

@@ -13,6 +13,7 @@ from importlib import import_module
 from tray.core import clock, regex
 from tray.core.redact import Redactor
 from tray.engines import nightly
+from tray.engines.base import Plan
 from tray.engines.text import valid
 
 _ANY = "command"  # the engine for any other command
@@ -82,6 +83,12 @@ def job_name(
     name = _sentence(engine, kind, whole, place, facts)
     odd = any(map(_ODD.search, (*whole, place or ""))) or any(", " in text for text in facts)
     return name if len(name) <= _LONG_NAME and not odd else _shortened(engine, kind, whole, place, facts)
+
+
+def is_shared(plan: Plan) -> bool:
+    """Whether another backup may have the same name: a part that would tell them apart is in a file that each run has anew."""
+    texts = [*plan.sources, *(fact for fact in plan.apart if _FILES.fullmatch(fact))]
+    return any(nightly.passing(text) for text in texts if "=" in text or _OURS.fullmatch(text))
 
 
 def _shortened(engine: str, kind: str, whole: Sequence[str], place: str | None, facts: Sequence[str]) -> str:

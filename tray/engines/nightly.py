@@ -202,6 +202,11 @@ _PASSING: tuple[tuple[str, str], ...] = (
 )
 
 
+def passing(path: str) -> bool:
+    """Whether *path* is a name that the system gives anew for each run: a file in a temporary folder, a descriptor."""
+    return any(part in path for part in _AROUND_PASSING) and any(re.search(pattern, path) for pattern, _ in _PASSING)
+
+
 def settled(text: str, pids: Sequence[int], now_ms: int, *, place: bool) -> str:
     """Return *text* with `DATE`, `TMP`, `PID` or `N` in the place of each part that is another one every night.
 

@@ -13,7 +13,7 @@ from tray.core.paths import HOME_VARIABLE
 from tray.core.redact import Redactor
 from tray.engines import Notice
 from tray.engines.base import Plan
-from tray.engines.job_name import SAID
+from tray.engines.job_name import SAID, is_shared
 from tray.engines.text import program_name
 from tray.observe.proc import COMMAND_BYTES, CUT, STRANGERS_BYTES, WORD_BYTES, Proc
 from tray.observe.scope import Scope, user_name
@@ -47,6 +47,7 @@ class Found:
         folder: Its working folder, None if unknown.
         here: Whether its paths are ours; False in a container.
         whole: Whether its whole command line was read, and its environment, which may name the repository.
+        shared: Whether another backup may have the same name, since its sources stand in a list that each run has anew.
     """
 
     pid: int
@@ -63,6 +64,7 @@ class Found:
     folder: str | None
     here: bool = True
     whole: bool = True
+    shared: bool = False
 
     @property
     def process(self) -> str:
@@ -172,7 +174,7 @@ def examine(proc: Proc, facts: Facts, scope: Scope, kinds: frozenset[str] = KIND
     if not scope.user(facts.uid) or not scope.instance(facts.environ):
         return None
     try:
-        planned = _planned(facts.argv, facts.environ or {}, kinds)
+        planned = _planned(proc, facts, kinds)
     except Exception:  # an odd command line must not end the tracker
         return None
     return None if planned is None else _described(proc, facts, scope, *planned)
@@ -187,15 +189,21 @@ def _may_be(argv: Sequence[str]) -> bool:
     return any(name.startswith(known.begins) for known in engines.ENGINES)
 
 
-def _planned(argv: Sequence[str], environ: dict[str, str], kinds: frozenset[str]) -> tuple[str, Plan] | None:
-    engine, at = engines.recognise(argv, environ)
+def _planned(proc: Proc, facts: Facts, kinds: frozenset[str]) -> tuple[str, Plan, bool] | None:
+    """Return the engine's name, its plan, and whether another backup may have the same name."""
+    environ = facts.environ or {}
+    engine, at = engines.recognise(facts.argv, environ)
     if engine is engines.COMMAND:
         return None
-    plan = engine.plan(argv, at, environ)
-    return (engine.name, plan) if plan.kind in kinds else None
+    plan = engine.plan(facts.argv, at, environ)
+    if plan.kind not in kinds:
+        return None
+    ours = facts.uid == _ourselves()
+    plan = engine.listed(plan, lambda path: proc.text(facts.pid, path) if ours else None)
+    return engine.name, plan, ours and is_shared(plan)
 
 
-def _described(proc: Proc, facts: Facts, scope: Scope, name: str, plan: Plan) -> Found:
+def _described(proc: Proc, facts: Facts, scope: Scope, name: str, plan: Plan, shared: bool) -> Found:
     folder, hide = facts.folder, Redactor(facts.argv, facts.environ or {})
     user = None if facts.uid == scope.uid else user_name(facts.uid)
     sources = tuple(absolute(hide.text(source), folder) for source in plan.sources)
@@ -221,6 +229,7 @@ def _described(proc: Proc, facts: Facts, scope: Scope, name: str, plan: Plan) ->
         job=f"{job} ({', '.join(labels)})" if labels else job,
         folder=folder,
         here=facts.here,
+        shared=shared,
         whole=facts.environ is not None and not any(word.endswith(CUT) for word in facts.argv),
     )
 

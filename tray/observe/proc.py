@@ -9,9 +9,11 @@ import stat
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from tray.core import clock
 from tray.core.dataclass import dataclass
+from tray.core.files import content
 
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 WORD_BYTES, WORDS, COMMAND_BYTES = 4096, 512, 65536
@@ -23,6 +25,7 @@ CUT = "…"
 """Mark at the end of a word of which the rest was not read, and in place of words that were not read."""
 ENVIRON_BYTES = 2 * 1024 * 1024
 _COMM_BYTES = 64
+_MOST_LISTED = 1 << 20
 _GONE = frozenset("ZXx")
 _KERNEL_THREAD = 0x00200000  # PF_KTHREAD
 
@@ -158,6 +161,13 @@ class Proc:
         """Return its working folder; None if we may not look or it was removed."""
         path = self._link(f"{pid}/cwd")
         return None if path is None or path.endswith(" (deleted)") else path
+
+    def text(self, pid: int, path: str) -> str | None:
+        """Return the text of a regular file as the process sees it, None if it cannot be read. Ask it only of our own processes."""
+        for place in (f"{self.root}/{pid}/root{path}", *([path] if self.here(pid) else [])):
+            with suppress(OSError, ValueError):
+                return os.fsdecode(content(place, _MOST_LISTED))
+        return None
 
     def uid(self, pid: int) -> int | None:
         """Return the real user id: the user who started it and chose its words, also of a set-uid program.

@@ -7,6 +7,7 @@
 | exit code 0 of restic, a new snapshot, all sources still there | succeeded |
 | the same, but a source is not there | warning |
 | exit code 0 of restic, and no new snapshot, or it may be of another run, or a source may have been missing | unknown |
+| any of these successes, but its sources stand in a list that each run has anew: another backup may have the same name | unknown |
 | exit code 0 of another engine that exits 0 although something is missing (duplicity, rsync without `-r`) | unknown |
 | only that it ended: restic, a new snapshot, a source is not there | warning |
 | only that it ended, anything else; also with a new snapshot, which restic makes too where it could not read some files | unknown |
@@ -28,6 +29,10 @@ from tray.engines.base import Exit, Fed, Plan, Result, Session, Stream
 from tray.repository import local, new_snapshots
 from tray.runs import RunInfo, disk_space
 
+_SHARED = (
+    "but which backup it was is not known: its sources stand in a list that is another file at each run. "
+    "Put `backup-tray run --job NAME --` before the command."
+)
 SOON_MS = 12 * 3_600_000
 """Time after the last sign of life in which a snapshot may still be that of a run whose end was not seen."""
 
@@ -142,6 +147,8 @@ def _absolute(source: str) -> str:
 
 def _result(info: RunInfo, seen: dict[str, Any], exit: Exit) -> Result:
     result = judge(info.engine, Plan(info.command, info.kind, {}, info.repository, info.sources), exit, seen)
+    if seen.get("shared") and result.outcome is Outcome.SUCCEEDED:  # it must not hide the failure of another backup
+        result = Result(Outcome.UNKNOWN, f"{result.reason.rstrip('.')}, {_SHARED}")
     return replace(result, errors=max(result.errors, int(result.outcome is Outcome.FAILED)))
 
 

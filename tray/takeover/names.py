@@ -4,15 +4,17 @@ A run gets its name in one of two ways: the wrapper names the command that it st
 each engine that it sees in the process list (`observe.examine`). Both ask `engines.job_name`; the tracker sees only some variables.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from tray import engines
 from tray.core.dataclass import dataclass
 from tray.core.redact import Redactor
 from tray.engines.base import Plan
+from tray.engines.job_name import is_shared
 from tray.observe.examine import NOT_ALONE, VARIABLES, absolute
 from tray.takeover.shell import UNKNOWN
 
+Read = Callable[[str], str | None]
 _SHOWN = "…"
 _ELSEWHERE = ("user=", "root=", "host=")
 
@@ -40,17 +42,18 @@ class Part:
     seen: bool = False
 
 
-def part(argv: Sequence[str], environ: Mapping[str, str], folder: str | None) -> Part:
+def part(argv: Sequence[str], environ: Mapping[str, str], folder: str | None, read: Read = lambda _: None) -> Part:
     """Return the facts about the call *argv*.
 
     Args:
         argv: Its words; an unknown piece is `UNKNOWN`.
         environ: Its environment, as far as it is known.
         folder: Its working folder, None if that is not known.
+        read: Returns the text of a list that is written for this run alone; None where that is not known.
     """
     engine, at = engines.recognise(argv, environ)
     plan = engine.plan(argv, at, environ)
-    observed, wrapped = _names(engine.name, plan, argv, environ, folder)
+    observed, wrapped = _names(engine.name, plan, argv, environ, folder, read)
     redactor = Redactor(argv, environ)
     return Part(
         engine=engine.name,
@@ -64,16 +67,17 @@ def part(argv: Sequence[str], environ: Mapping[str, str], folder: str | None) ->
 
 
 def _names(
-    engine: str, plan: Plan, argv: Sequence[str], environ: Mapping[str, str], folder: str | None
+    engine: str, plan: Plan, argv: Sequence[str], environ: Mapping[str, str], folder: str | None, read: Read
 ) -> tuple[list[str], list[str]]:
     """Return the names that the tracker gives, and those that the wrapper gives."""
     if _needs_folder(plan) and folder is None:
         return [], []
-    observed = [] if engine == engines.COMMAND.name else _observed(argv, environ, folder)
+    observed = [] if engine == engines.COMMAND.name else _observed(argv, environ, folder, read)
+    plan = engines.named(engine).listed(plan, read)
     return observed, _wrapped(engine, plan, argv, environ, folder)
 
 
-def _observed(argv: Sequence[str], environ: Mapping[str, str], folder: str | None) -> list[str]:
+def _observed(argv: Sequence[str], environ: Mapping[str, str], folder: str | None, read: Read) -> list[str]:
     """Return the name that the tracker gives, which sees the engine's process alone, with few of its variables."""
     inner = engines.unwrap(argv, environ)
     if any(setting.startswith(_ELSEWHERE) for setting in inner.sets):
@@ -83,7 +87,9 @@ def _observed(argv: Sequence[str], environ: Mapping[str, str], folder: str | Non
     engine, at = engines.recognise(own, seen)
     if engine is engines.COMMAND or engine.name in NOT_ALONE:
         return []
-    plan = engine.plan(own, at, seen)
+    plan = engine.listed(engine.plan(own, at, seen), read)
+    if is_shared(plan):
+        return []  # its sources are known only while it runs
     hide = Redactor(own, seen)
     return [
         engines.job_name(

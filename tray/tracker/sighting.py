@@ -26,6 +26,7 @@ def info_of(process: Found) -> RunInfo:
         "uid": process.uid,
         "noticed_ms": clock.now_ms(),
         "here": process.here and ours,
+        "shared": process.shared and ours,
         "missing": missing,
         "sure": sure,
     }

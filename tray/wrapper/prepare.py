@@ -116,11 +116,20 @@ def describe(
 
 
 def _job_name(places: Places, name: str, plan: Plan, repository: str | None, redactor: Redactor) -> str:
-    apart = tuple(map(redactor.text, plan.apart))
+    plan = engines.named(name).listed(plan, _text)
+    sources, apart = (tuple(map(redactor.text, texts)) for texts in (plan.sources, plan.apart))
     ours = (os.getpid(), os.getppid())
-    job = engines.job_name(name, repository, plan.sources, kind=plan.kind, folder=folder_now(), apart=apart, pids=ours)
+    job = engines.job_name(name, repository, sources, kind=plan.kind, folder=folder_now(), apart=apart, pids=ours)
     marked = name == engines.COMMAND.name or any(HIDDEN in word for word in apart)
     return job + mark(places, redactor.doubts) if marked else job
+
+
+def _text(path: str) -> str | None:
+    """Return the text of a list of sources, None if it cannot be read."""
+    try:
+        return os.fsdecode(files.content(path, _MOST_CONFIG))
+    except (OSError, ValueError):
+        return None
 
 
 def folder_now() -> str | None:

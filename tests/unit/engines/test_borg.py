@@ -9,6 +9,7 @@ from tests.unit.engines.letters import C, F, L, S, U, W
 from tray import engines
 from tray.core.model import Outcome, Phase
 from tray.engines.base import Exit, Plan, Problem, Progress, Result, Session, Stream
+from tray.engines.job_name import is_shared
 
 BORG = engines.named("borg")
 ADDED = ("--json", "--log-json", "--progress")
@@ -595,3 +596,48 @@ def test_borg_is_asked_politely_first() -> None:
     """An interrupt lets borg write a checkpoint; then it is told to end, then it is made to."""
     assert [number.name for number, _ in BORG.stop] == ["SIGINT", "SIGTERM", "SIGKILL"]  # type: ignore[attr-defined] # they are Signals
     assert BORG.stop[0][1] >= 30
+
+
+NEW_EACH_RUN = "/tmp/borgmatic-x1_2abcd/borgmatic/tmp0_a1b2c3"
+OF_BORGMATIC = """R /etc/borgmatic/config.yaml
++ /etc/borgmatic/config.yaml
+R /tmp/borgmatic-x1_2abcd/./borgmatic/bootstrap
++ /tmp/borgmatic-x1_2abcd/./borgmatic/bootstrap
+R /home
+R /run/borgmatic/zfs_snapshots/./srv/data
+! fm:*.tmp"""
+
+
+@pytest.mark.parametrize(
+    ("text", "sources"),
+    [
+        (OF_BORGMATIC, ("/home", "/srv/data")),
+        ("R /etc/c.yaml\n+ /etc/c.yaml\n", ("/etc/c.yaml",)),
+        ("P fm\n- *.tmp\nR\n", ()),
+        ("\0\udcff R\n", ()),
+        ("", ()),
+        (None, ()),
+    ],
+)
+def test_the_sources_of_a_list_that_each_run_has_anew_are_taken_from_it(
+    text: str | None, sources: tuple[str, ...]
+) -> None:
+    """The list of borgmatic names its own files besides; without sources another backup may have the same name."""
+    asked: list[str] = []
+
+    def read(path: str) -> str | None:
+        asked.append(path)
+        return text
+
+    planned = BORG.listed(plan(f"borg create --patterns-from {NEW_EACH_RUN} /r::{{now}}"), read)
+    assert asked == [NEW_EACH_RUN]
+    assert planned.sources == sources
+    assert is_shared(planned) is (not sources)
+    assert ("patterns-from" in str(planned.apart)) is (not sources)
+
+
+def test_a_list_of_the_users_own_is_not_read() -> None:
+    """Its path tells the job from others, and stays the same."""
+    planned = plan("borg create --patterns-from /etc/patterns /r::{now}")
+    assert BORG.listed(planned, lambda _: pytest.fail("read")) == planned
+    assert not is_shared(planned)

@@ -7,6 +7,7 @@ import pytest
 
 from tray import engines
 from tray.core import clock
+from tray.engines.job_name import is_shared
 
 NOW = 1_796_007_600_000  # Monday, 2026-11-30 03:00 UTC
 DAY = 86_400_000
@@ -531,3 +532,25 @@ def test_today_is_the_users_today(hours: int, monkeypatch: pytest.MonkeyPatch) -
     there = clock.local(NOW)
     assert name(f"rsync -a /x /b/{there:%m-%d}") == name("rsync -a /x /b/11-30") == "rsync /x to /b/DATE"
     assert name("rsync -a /x /b/12-02") == "rsync /x to /b/12-02"
+
+
+@pytest.mark.parametrize(
+    ("command", "shared"),
+    [
+        ("restic -r /r backup --files-from /dev/fd/63", True),
+        ("restic -r /r backup --files-from /tmp/tmp.Ab3dEf7h9K", True),
+        ("restic -r /r backup --files-from /etc/list", False),
+        ("restic -r /r backup /tmp/tmp.Ab3dEf7h9K", False),
+        ("rclone copy / r:b --files-from /dev/fd/63", True),
+        ("rclone copy / r:b --files-from /etc/list", False),
+        ("rsync -a --files-from=/tmp/tmp.Ab3dEf7h9K / nas:/b", True),
+        ("borg create --patterns-from /tmp/borgmatic-x1_2abcd/borgmatic/tmp0_a1b2c3 /r::{now}", True),
+        ("borg create /r::{now} /home", False),
+        ("tar -czf /b/x.tgz -T /dev/fd/63", True),
+    ],
+)
+def test_a_list_that_each_run_has_anew_may_be_that_of_another_backup(command: str, shared: bool) -> None:
+    """Two such commands have one name, so it is known that the success of one may be taken for that of the other."""
+    argv = command.split()
+    engine, at = engines.recognise(argv, {})
+    assert is_shared(engine.plan(argv, at, {})) is shared

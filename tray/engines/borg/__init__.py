@@ -18,11 +18,12 @@ of `--stats` are rounded to two decimals by borg, and recorded so. borg 1.0 has 
 import re
 import shlex
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from tray.core import regex
-from tray.core.dataclass import asdict, dataclass
+from tray.core.dataclass import asdict, dataclass, replace
 from tray.core.redact import HIDDEN, Harmless
+from tray.engines import nightly
 from tray.engines.adapter import Adapter, apart_by, planned
 from tray.engines.arguments import Arguments, grammar, read
 from tray.engines.base import STOP, Built, Plan, Session, Stop, Wish
@@ -63,6 +64,7 @@ _KINDS = {
     "compact": "compact",
 }
 _REHEARSED = {"create": "dry-run", "extract": "other", "prune": "other", "delete": "other", "compact": "other"}
+_PATTERNS = "patterns-from="
 _LISTS = ("paths-from-stdin", "paths-from-command", "paths-from-shell-command")
 
 
@@ -119,6 +121,15 @@ class Borg(Adapter):
             apart=lambda shown: _apart(read(shown, at + 1, GRAMMAR), inner.environ),
         )
         return BorgPlan(**asdict(plan), added=added)
+
+    def listed(self, plan: Plan, read: Callable[[str], str | None]) -> Plan:
+        """Take the roots of a list of patterns in a temporary file for sources, as borgmatic 2 hands them over."""
+        lists = [fact for fact in plan.apart if fact.startswith(_PATTERNS) and nightly.passing(fact)]
+        roots = [root for fact in lists for root in _roots(read(fact.removeprefix(_PATTERNS)) or "")]
+        if lists and not roots and not plan.sources:
+            return plan
+        apart = tuple(fact for fact in plan.apart if fact not in lists)
+        return replace(plan, sources=(*plan.sources, *roots), apart=apart)
 
     def backup_command(self, wish: Wish) -> Built:
         """Return `borg create` of borg 1, with an archive named after host and time; the password goes into the environment."""
@@ -192,6 +203,19 @@ def places_of(options: Arguments, environ: Mapping[str, str]) -> tuple[str | Non
     if options.given("repo") or (named and options.subcommand in ("create", "extract")):
         return named, first, paths  # a name of an archive
     return first or named, None, paths
+
+
+def _roots(patterns: str) -> list[str]:
+    """Return the sources that a list of patterns names.
+
+    borgmatic adds its own files, each as a root that is included as well; they count only where nothing else does. A path behind
+    `/./` is the source itself, of which borg gets a snapshot in another folder.
+    """
+    lines = [(line[:1], line[1:].strip()) for line in patterns.split("\n")]
+    own = {path for sign, path in lines if sign == "+"}
+    roots = [path for sign, path in lines if sign in ("R", "r") and path]
+    wanted = [path for path in roots if path not in own] or roots
+    return [f"/{path.rpartition('/./')[2]}" if "/./" in path else path for path in wanted]
 
 
 def _sources(options: Arguments, paths: Sequence[str]) -> Sequence[str]:

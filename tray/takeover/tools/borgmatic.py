@@ -1,9 +1,10 @@
 """borgmatic, 1.x and 2.x: its configuration files, and the command lines of borg that it makes of them.
 
-Up to version 1.9 the sources stand in borg's command line, since version 2 in a file that is another one each night; both command
-lines are foretold, since the configuration does not say which version reads it.
+Up to version 1.9 the sources stand in borg's command line, since version 2 in a list that is another file each night. The tracker
+reads that list while borg runs, so the runs of both versions have the name that the command line with the sources gives.
 """
 
+import glob
 import shlex
 from collections.abc import Mapping
 
@@ -14,6 +15,8 @@ from tray.takeover.tools import Asked, Backup, Forms, Tool, located, option, tab
 
 _FORMAT = "{hostname}-{now:%Y-%m-%dT%H:%M:%S.%f}"
 _LISTED = "/tmp/borgmatic-aaaaaaaa/borgmatic/tmpaaaaaaaa"  # noqa: S108 - only its form counts, nothing is put there
+_ELSEWHERE = "its sources come from another file"
+_PATTERN = "one of its sources is a pattern: once it means other folders, the runs get another name"
 _OTHERS = split_words(
     """init repo-create rcreate transfer prune compact check delete extract config export-tar mount umount repo-delete restore
     repo-list rlist list repo-info rinfo info break-lock key borg recreate bootstrap rdelete -I -p -k -x -l -i"""
@@ -79,13 +82,13 @@ def _backups(path: str, machine: Machine) -> list[Backup]:
     sectioned = isinstance(settings.get("location"), dict)
     flat = {**settings, **table(settings.get("location")), **table(settings.get("storage"))} if sectioned else settings
     repositories = _repositories(flat.get("repositories"))
-    sources = texts(flat.get("source_directories") or [])
+    sources = [*texts(flat.get("source_directories") or []), *_roots(flat.get("patterns"))]
     if not repositories:
         return [Backup(label, shown, "borg", why=f"{shown} names no repository")]
-    calls = tuple(_forms(flat, repository, sources, machine, sectioned=sectioned) for repository in repositories)
+    calls = tuple(_forms(flat, repository, sources, machine) for repository in repositories)
     rsh = flat.get("ssh_command")
     environ = {"BORG_RSH": rsh} if isinstance(rsh, str) else {}
-    notes = ("its sources come from another file",) if not sources else ()
+    notes = (_PATTERN,) if any(map(glob.has_magic, sources)) else () if sources else (_ELSEWHERE,)
     return [Backup(label, shown, "borg", calls, environ, notes=notes)]
 
 
@@ -96,10 +99,20 @@ def _repositories(value: object) -> list[str]:
     return [path for path in paths if isinstance(path, str) and path]
 
 
-def _forms(
-    flat: Mapping[str, object], repository: str, sources: list[str], machine: Machine, *, sectioned: bool
-) -> Forms:
-    """Return borg's call for one repository: borgmatic 1's, and borgmatic 2's unless the file is of the old form."""
+def _roots(patterns: object) -> list[str]:
+    """Return the sources among patterns, as borg writes them: `R /home`."""
+    return [text[1:].strip() for text in texts(patterns or []) if text[:1] in ("R", "r")]
+
+
+def _paths(source: str, machine: Machine) -> list[str]:
+    """Return the paths that a source means, which may be a pattern of the shell's."""
+    path = f"{machine.home}{source[1:]}" if source.startswith("~/") else source
+    matches = glob.glob(located(machine, path)) if glob.has_magic(path) else []
+    return [match.removeprefix(machine.root) for match in matches] or [path]
+
+
+def _forms(flat: Mapping[str, object], repository: str, sources: list[str], machine: Machine) -> Forms:
+    """Return borg's call for one repository; without sources, one whose runs cannot be foretold."""
     given = flat.get("archive_name_format")
     archive = given if isinstance(given, str) and given else _FORMAT
     borg = flat.get("local_path")
@@ -110,9 +123,8 @@ def _forms(
         pass
     repository = f"{machine.home}{repository[1:]}" if repository.startswith("~/") else repository
     place = f"{repository}::{archive}"
-    paths = sorted({f"{machine.home}{source[1:]}" if source.startswith("~/") else source for source in sources})
-    forms = ((*program, place, *paths),) if paths else ()
-    return forms if sectioned else (*forms, (*program, "--patterns-from", _LISTED, place))
+    paths = sorted({path for source in sources for path in _paths(source, machine)})
+    return ((*program, place, *paths) if paths else (*program, "--patterns-from", _LISTED, place),)
 
 
 TOOL = Tool("borgmatic", ("borgmatic",), _called, _configured)

@@ -41,16 +41,20 @@ def test_borgmatic_1_names_its_sources_in_the_command(tmp_path: Path) -> None:
 
 
 def test_borgmatic_2_hands_borg_a_list_that_is_another_one_each_night(tmp_path: Path) -> None:
-    """Its runs are one job all the same."""
+    """Its runs are one job all the same, by the sources that the list names."""
     put(tmp_path, "/home/ann/.config/borgmatic/config.yaml", FLAT)
+    own = "/home/ann/.config/borgmatic/config.yaml"
+    passing = "/tmp/borgmatic-x1_2abcd/./borgmatic/bootstrap"
+    listed = f"R {own}\n+ {own}\nR {passing}\n+ {passing}\nR {tmp_path}/home/ann/Documents\nR /home\n! fm:*.tmp"
     (entry,) = findings(tmp_path, "@daily borgmatic create\n").values()
     archive = "/mnt/a.borg::{hostname}-{now:%Y-%m-%dT%H:%M:%S.%f}"
     for place in (
         "/tmp/borgmatic-x1_2abcd/borgmatic/tmp0_a1b2c3",
         "/run/user/1000/borgmatic-zzzzzzzz/borgmatic/tmpzzzzzzz9",
     ):
-        run = names.part(["borg", "create", "--patterns-from", place, "--log-json", archive], {}, "/")
-        assert run.names[0] in entry.matches
+        words = ["borg", "create", "--patterns-from", place, "--log-json", archive]
+        assert names.part(words, {}, "/", lambda _: listed).names[0] in entry.matches
+        assert not names.part(words, {}, "/").seen  # without the list the run could be of any configuration
 
 
 @pytest.mark.parametrize("words_", ["check", "prune --stats", "list", "-v 1 -p -k"])
