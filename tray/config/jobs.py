@@ -29,6 +29,7 @@ from tray.config.toml_text import toml_name
 from tray.core.dataclass import dataclass, field
 from tray.core.errors import ConfigError
 from tray.core.paths import Places
+from tray.core.redact import Redactor
 
 DEFAULT_ENGINE = "restic"
 """The engine of a job without a `command`, unless it names another."""
@@ -126,6 +127,8 @@ KEYS = (
     *("keep_logs", "notify", "watched", "matches", "stalled_after", "check"),
 )
 """Every key of [jobs.NAME]."""
+_BY_FORM = Redactor((), {})
+"""Hides passwords that show by their form, without a command that names others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,11 +195,20 @@ def is_name(name: str) -> bool:
     return 0 < len(name) <= 80 and name.isprintable() and name == name.strip() and not name.startswith("-")
 
 
+def holds_secret(name: str) -> bool:
+    """Whether *name* holds a password by its form, such as an address with one: on record that would be hidden."""
+    return _BY_FORM.text(name) != name
+
+
 def _job(name: str, faults: list[ConfigError], values: Mapping[str, Any], fault: Fault) -> Job:
     """Return the job *name* of its table; raise faults that keep its command from being known, add the others to *faults*."""
     table = Table(values, fault, faults)
     if not is_name(name):
         raise table.fault("", "a job's name is 1 to 80 printable characters and does not begin with a dash")
+    if holds_secret(name):
+        raise table.fault(
+            "", "its name holds a password, which is hidden on record, so no run would be one of this job"
+        )
     if not table.table:
         raise table.fault(
             "", 'it is empty; a job needs `sources` and `repository`, a `command`, or a rhythm such as every = "1d"'

@@ -272,6 +272,12 @@ def _must_name(name: str) -> None:
             why="A name has 1 to 80 letters, digits and signs, and begins neither with a dash nor with a space.",
             next="Choose a short name such as `home`.",
         )
+    if jobs.holds_secret(name):
+        raise JobChangeError(
+            "A job's name cannot hold a password.",
+            why="Names stand in every list; on record the password would be hidden, and no run would be one of that job.",
+            next="Choose a name without it.",
+        )
 
 
 def _set(places: Places, name: str, values: Mapping[str, Any], words: str) -> Job:

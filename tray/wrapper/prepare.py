@@ -146,7 +146,10 @@ def redactor(places: Places, argv: Sequence[str], environ: Mapping[str, str]) ->
 
 
 def job_name(name: str) -> str:
-    """Return the name that a user gave to a run's job, with words masked that look as if drawn by chance. Never raises."""
+    """Return the name that a user gave to a run's job, with words masked that look as if drawn by chance. Never raises.
+
+    The name of a job of config.toml stays as it is, or that job would never get a run.
+    """
     doubts = [word for word in name.split() if is_worth_learning(word)]
     if not doubts:
         return name
@@ -154,7 +157,7 @@ def job_name(name: str) -> str:
     with suppress(Exception):
         here = default_places()
         rules = _rules(here)
-        if rules.everything or "--job" in rules.show:
+        if rules.everything or "--job" in rules.show or _is_configured(here, name, doubts[0]):
             return name
     return shown if here is None else shown + mark(here, doubts)
 
@@ -162,6 +165,18 @@ def job_name(name: str) -> str:
 def _rules(places: Places) -> Rules:
     settings = _settings(places, b"privacy")
     return Rules() if settings is None else settings.privacy
+
+
+def _is_configured(places: Places, name: str, word: str) -> bool:
+    """Whether config.toml has a job called *name*; without *word*, a part of it, the file is not parsed."""
+    with opened(places.config_file) as file:
+        says = word.encode() in file.read(_MOST_CONFIG)
+    if not says:
+        return False
+    from tray import config  # as above
+
+    document = config.read(places)
+    return document is not None and name in document.tables.get("jobs", {})
 
 
 def _owner(places: Places, job: str) -> str:

@@ -258,6 +258,12 @@ def test_two_jobs_do_not_share_an_automatic_name() -> None:
     assert "belongs to the job 'a'" in configured.broken["b"].why
 
 
+def test_the_name_of_a_job_holds_no_password() -> None:
+    """On record it would be hidden, and no run would be one of that job; one that is hidden already is no fault."""
+    text = '[jobs."rest:https://u:{}@host/x"]\ncommand = ["a"]\n'
+    assert [bool(read(text=text.format(word)).broken) for word in ("hunter2", "***")] == [True, False]
+
+
 def test_no_job_takes_the_runs_of_another_one(places: Places) -> None:
     """Two jobs that list each other's names would swap their runs: the one that fails would be called fine."""
     text = '[jobs.a]\ncommand = ["a"]\nmatches = ["b", "a", "x"]\n[jobs.b]\ncommand = ["b"]\nmatches = ["a"]\n'

@@ -153,6 +153,16 @@ def test_a_name_that_looks_like_a_secret_is_masked(
     assert prepare.job_name(f"shop {SECRET}") == f"shop {SECRET}"
 
 
+def test_the_name_of_a_configured_job_stays(here: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the job of that name would never get a run, and be overdue for ever; a broken setting beside it does not matter."""
+    monkeypatch.setenv("BACKUP_TRAY_HOME", str(tmp_path))
+    assert prepare.job_name("MacBookPro16") != "MacBookPro16"
+    here.config_file.write_text('[jobs.MacBookPro16]\nevery = "1d"\n[runs]\nkeep = 7\n')
+    assert prepare.job_name("MacBookPro16") == "MacBookPro16"
+    here.config_file.write_text("x = [ # MacBookPro16")
+    assert prepare.job_name("MacBookPro16").startswith("*** #")
+
+
 def test_a_state_folder_that_cannot_be_used_gives_no_mark(here: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     """The backup runs; nothing of ours is left behind."""
 
