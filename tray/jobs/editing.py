@@ -12,6 +12,7 @@ from typing import Any
 
 from tray.audit import search, spool
 from tray.audit.entry import ENDS, Action, Draft
+from tray.audit.search.conditions import KINDS
 from tray.audit.search.renames import Names
 from tray.config import file, jobs, saving
 from tray.config.jobs import Configured, Job
@@ -26,6 +27,7 @@ from tray.wording.near_names import known_jobs
 RECORD_SECONDS = 5.0
 _OF_RUNS = (Action.RUN_STARTED, *ENDS, Action.RUN_SKIPPED)
 """Entries that make a job known without config.toml; one that was removed before it ever ran leaves none."""
+_OF_KIND = tuple(f" ({kind})" for kind in KINDS)
 _TOGETHER = (("every", "on", "rhythm"), ("password_file", "password_command"))
 """Keys of which a job has at most one: setting it takes the others away."""
 
@@ -271,6 +273,12 @@ def _must_name(name: str) -> None:
             f"A job cannot be called {name!r}.",
             why="A name has 1 to 80 letters, digits and signs, and begins neither with a dash nor with a space.",
             next="Choose a short name such as `home`.",
+        )
+    if name.endswith(_OF_KIND):
+        raise JobChangeError(
+            f"A job cannot be called {name!r}.",
+            why="So end the names under which the checks and other runs of a job are on record.",
+            next=f"Choose a name that does not end so, such as {name.rpartition(' (')[0]!r}.",
         )
     if jobs.holds_secret(name):
         raise JobChangeError(

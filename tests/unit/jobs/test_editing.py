@@ -324,6 +324,18 @@ def test_a_change_that_cannot_be_put_on_record_is_not_made(here: Places, monkeyp
     assert here.config_file.read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    "name", ["", " x", "-x", "a\nb", "x" * 81, "home (check)", "other (restore)", "rest:https://u:pw@host/x"]
+)
+def test_names_that_cannot_be_those_of_a_job_are_refused(here: Places, name: str) -> None:
+    """A name fits on a line, holds no password, and is not that of another job's checks."""
+    ran(here, "nightly")
+    for verb in (lambda: editing.rename(here, "nightly", name), lambda: editing.add(here, name, {"command": ["x"]})):
+        with pytest.raises(JobChangeError):
+            verb()
+    assert here.config_file.read_text() == FILE
+
+
 def test_a_full_disk_changes_nothing(here: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     """The user hears that the file is as before, why, and the next step."""
     before = here.config_file.read_bytes()
