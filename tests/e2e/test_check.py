@@ -261,9 +261,12 @@ def test_what_cannot_be_checked_says_the_way_out(home: Home) -> None:
     """An engine without a restore of ours, and a script whose repository is not known."""
     config = places().config_file
     config.write_text(
-        '[jobs.tar]\ncommand = ["tar", "-cf", "/tmp/a.tar", "/etc"]\n[jobs.script]\ncommand = ["/opt/backup"]\n'
+        '[jobs.dar]\ncommand = ["dar", "-c", "/tmp/a", "-R", "/etc"]\n[jobs.script]\ncommand = ["/opt/backup"]\n'
     )
-    for job, words in (("tar", "restic, borg, rclone, rsync, not of tar"), ("script", "script or another program")):
+    for job, words in (
+        ("dar", "restic, borg, rclone, rsync, tar, not of dar"),
+        ("script", "script or another program"),
+    ):
         done = tray("check", job)
         assert (done.returncode, words in done.stderr, "next:" in done.stderr) == (2, True, True)
 
@@ -520,3 +523,48 @@ def test_a_scheduled_check_whose_job_is_broken_is_red(home: Home) -> None:
         True,
     )
     assert of("home")["state"] == "ok"
+
+
+@pytest.fixture
+def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The archive of a job `docs` of tar's, whose name says that it is not compressed; its source is beside it."""
+    monkeypatch.setenv("BACKUP_TRAY_HOME", str(tmp_path / "bt"))
+    source = make_tree(tmp_path / "my source", files=5, size=40_000)
+    (source / "d0" / "file0").rename(source / "f[1]*{x} $y.txt")
+    made = tmp_path / "my docs.tar"
+    places().config_file.parent.mkdir(parents=True, mode=0o700)
+    places().config_file.write_text(
+        f'[jobs.docs]\nengine = "tar"\nsources = [{json.dumps(str(source))}]\nrepository = {json.dumps(str(made))}\n'
+    )
+    done = tray("backup", "docs")
+    assert done.returncode == 0, done.stderr
+    return made
+
+
+def test_an_archive_of_tar_is_proven_by_its_source(archive: Path) -> None:
+    """A source that changed since proves nothing and is no damage."""
+    done = tray("check", "docs")
+    assert (done.returncode, done.stdout.count("same as the source\n")) == (0, 3), done.stdout + done.stderr
+    assert (checked()["engine"], left()) == ("tar", [])
+    for path in (archive.parent / "my source").rglob("f*"):
+        path.write_bytes(os.urandom(path.stat().st_size))
+        os.utime(path, (1, 1))
+    done = tray("check", "docs")
+    assert (done.returncode, checked()["outcome"]) == (1, "warning"), done.stdout + done.stderr
+    assert "all of them have changed since" in checked()["reason"]
+
+
+def test_an_archive_of_tar_whose_bytes_differ_or_are_cut_off_fails(archive: Path) -> None:
+    """tar itself has no hashes, so only the comparison shows flipped bytes."""
+    whole = archive.read_bytes()
+    broken = bytearray(whole)
+    for path in (archive.parent / "my source").rglob("f*"):
+        if path.is_file():
+            at = whole.index(path.read_bytes()[:64]) + 10
+            broken[at] ^= 1
+    archive.write_bytes(broken)
+    assert tray("check", "docs").returncode == 2
+    assert "size and times say that the source did not change" in checked()["reason"]
+    archive.write_bytes(whole[: len(whole) // 2])
+    assert tray("check", "docs").returncode == 2
+    assert "cut off" in checked()["reason"]

@@ -6,6 +6,7 @@ passwords go into the environment, never into a command line. An engine has a mo
 in `PROVERS`.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import import_module
@@ -13,7 +14,7 @@ from typing import Any, Protocol, cast
 
 from tray.core.dataclass import dataclass, field
 
-PROVERS = ("restic", "borg", "rclone", "rsync")
+PROVERS = ("restic", "borg", "rclone", "rsync", "tar")
 """Engines that can prove it."""
 ALL = "all"
 """For `Prover.check`: read all data."""
@@ -134,6 +135,31 @@ class Prover(Protocol):
 def prover(engine: str) -> Prover | None:
     """Return the prover of the engine of this name, None if it has none."""
     return cast(Prover, import_module(f"tray.engines.{engine}.proving").PROVER) if engine in PROVERS else None
+
+
+def marked(path: str, part: str) -> str:
+    """Return the absolute *path* of a source with `/./` before *part*, its end that a copy or archive has; "" for none of it.
+
+    rsync itself writes a path in this way; `at_source` reads it.
+    """
+    folder = path.rstrip("/")
+    folder = folder.removesuffix(part).rstrip("/") if part else folder
+    return f"{folder}/./{part}"
+
+
+def at_source(sources: Sequence[str], path: str) -> str | None:
+    """Return where the file *path* of a copy is at its source; None if it could have come from several of them, or from none.
+
+    Args:
+        sources: As `marked` returns them.
+        path: Relative to the copy.
+    """
+    places = set()
+    for source in sources:
+        folder, _, part = source.partition("/./")
+        if part in ("", path) or path.startswith(f"{part}/"):
+            places.add(os.path.join(folder or "/", path))
+    return places.pop() if len(places) == 1 else None
 
 
 def microseconds(text: str) -> int | None:

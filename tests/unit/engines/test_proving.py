@@ -10,6 +10,7 @@ from tray.engines.proving import ALL, PROVERS, Item, Prover, Way
 from tray.engines.rclone.proving import RcloneProver
 from tray.engines.restic.proving import ResticProver
 from tray.engines.rsync.proving import RsyncProver
+from tray.engines.tar.proving import TarProver
 
 NODE = (
     b'{"name":"f[1]*.txt","type":"file","path":"/home/ann/a b/f[1]*.txt","uid":0,"gid":0,"size":3,"mode":420,'
@@ -32,7 +33,7 @@ def test_each_prover_is_there_and_its_engine_is_built_in(name: str) -> None:
 
 def test_no_other_engine_has_one() -> None:
     """Refused, with the way out, by the caller."""
-    assert proving.prover("tar") is None
+    assert proving.prover("dar") is None
     assert proving.prover("../restic") is None
 
 
@@ -41,15 +42,15 @@ def test_no_secret_and_no_lock_is_in_a_command(name: str) -> None:
     """The address with its password is in the environment alone."""
     prover = proving.prover(name)
     assert prover is not None
-    hidden = name not in ("rclone", "rsync")
-    address = "ssh://ann:geheim@host/r" if hidden else "nas:r"
+    hidden = name not in ("rclone", "rsync", "tar")
+    address = "ssh://ann:geheim@host/r" if hidden else "/r/home.tar" if name == "tar" else "nas:r"
     made = engines.named(name).backup_command(Wish(("/home/ann",), address, hidden=hidden))
     assert made is not None
     way = prover.way(made.argv, 0, made.env)
-    assert (way.address, way.sources) == (address, ("/./home/ann",) if name == "rsync" else ("/home/ann",))
+    assert (way.address, way.sources) == (address, ("/./home/ann",) if name in ("rsync", "tar") else ("/home/ann",))
     for argv in every_command(prover, way):
         assert "geheim" not in " ".join(argv)
-        assert name == "rsync" or {"--no-lock", "--bypass-lock", "--ask-password=false"} & set(argv)
+        assert name in ("rsync", "tar") or {"--no-lock", "--bypass-lock", "--ask-password=false"} & set(argv)
 
 
 def every_command(prover: Prover, way: Way) -> list[list[str]]:
@@ -329,3 +330,66 @@ def test_rsync_restores_from_every_kind_of_place(address: str, first: str) -> No
     assert argv[argv.index("--") + 1] == first
     assert argv[-1] == "/tmp/x/"
     assert ("-s" in argv) == (":" in address)
+
+
+def tar() -> TarProver:
+    """The prover of tar."""
+    return TarProver()
+
+
+@pytest.mark.parametrize(
+    ("line", "item"),
+    [
+        (
+            b"-rw-r--r-- 0/0               3 2026-11-30 12:16:11 home/ann/f[1]*{x} y.txt",
+            Item("home/ann/f[1]*{x} y.txt", 3),
+        ),
+        (b"-rw-r--r--+ 1000/100  12345678 2026-11-30 12:16:11.123456789 ./a", Item("./a", 12_345_678)),
+        (b"hrw-r--r-- 0/0               0 2026-11-30 12:16:11 a link to b", None),
+        (b"lrwxrwxrwx 0/0               0 2026-11-30 12:16:11 l -> x", None),
+        (b"drwxr-xr-x 0/0               0 2026-11-30 12:16:11 home/", None),
+        (b"-rw-r--r-- 0/0               1 2026-11-30 12:16:11 new\\nline", None),
+        (b"tar: Removing leading", None),
+    ],
+)
+def test_tar_reads_its_list(line: bytes, item: Item | None) -> None:
+    """Regular files only, whose names are exact."""
+    assert tar().read_file(line + b"\n") == item
+
+
+@pytest.mark.parametrize(
+    ("words", "file", "source"),
+    [
+        (["czf", "/a.tgz", "/home/ann"], "home/ann/x", "/home/ann/x"),
+        (["-cPf", "/a.tar", "/home/ann/"], "/home/ann/x", "/home/ann/x"),
+        (["-cf", "/a.tar", "-C", "/home", "ann"], "ann/x", "/home/ann/x"),
+        (["-cf", "/a.tar", "-C", "/home/ann", "."], "./x/y", "/home/ann/x/y"),
+        (["-cf", "/a.tar", "-C", "/home", "ann", "-C", "/srv", "web"], "web/x", "/srv/web/x"),
+        (["-cf", "/a.tar", "-C", "/home/ann/x", "../y"], "y/z", "/home/ann/y/z"),
+        (["-cf", "/a.tar", "/home/ann"], "home/anna/x", None),
+        (["-cf", "/a.tar", "-C", "/home", "ann", "-C", "/srv", "ann"], "ann/x", None),
+    ],
+)
+def test_tar_names_the_source_of_a_member(words: list[str], file: str, source: str | None) -> None:
+    """None where two sources could be it."""
+    way = tar().way(["tar", *words], 0, {})
+    assert tar().source(way, Item(file, 1)) == source
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["tar", "-c", "/home"], "not a file on this machine"),
+        (["tar", "-cf", "-", "/home"], "not a file on this machine"),
+        (["tar", "-cf", "nas:a.tar", "/home"], "not a file on this machine"),
+        (["tar", "-rf", "/a.tar", "/home"], "makes anew"),
+        (["tar", "-cf", "/a.tar", "-T", "/list"], "makes anew"),
+        (["tar", "-cf", "/a.tar", "--transform=s/a/b/", "/home"], "makes anew"),
+        (["tar", "-xf", "/a.tar"], "makes anew"),
+        (["bsdtar", "-cf", "/a.tar", "/home"], "GNU tar"),
+    ],
+)
+def test_an_archive_of_tar_that_cannot_be_compared_says_why(words: list[str], why: str) -> None:
+    """As the second half of a sentence."""
+    with pytest.raises(ValueError, match=why):
+        tar().way(words, 0, {})

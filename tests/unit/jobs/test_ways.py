@@ -46,7 +46,7 @@ def test_the_environment_file_counts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("job", "words"),
     [
-        (Job("a", engine=None, command=("tar", "-cf", "/a.tar", "/etc")), "not of tar"),
+        (Job("a", engine=None, command=("dar", "-c", "/a", "-R", "/etc")), "not of dar"),
         (Job("a", engine=None, command=("/opt/backup",)), "script or another program"),
         (Job("a", engine=None, watched="cron"), "script or another program"),
         (Job("a", engine=None, command=("sudo", "restic", "-r", "/r", "backup", "/a")), "another user"),

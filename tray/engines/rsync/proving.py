@@ -13,7 +13,7 @@ from typing import Any
 from tray.core import regex
 from tray.core.redact import Redactor
 from tray.engines.program import unwrap
-from tray.engines.proving import Item, Snapshot, Way
+from tray.engines.proving import Item, Snapshot, Way, at_source, marked
 from tray.engines.rsync import options as rsync_options
 from tray.engines.rsync.options import Options, is_remote
 
@@ -99,30 +99,24 @@ class RsyncProver:
         """Read nothing."""
 
     def source(self, way: Way, item: Item) -> str | None:
-        """Return the file at its source; None if it could have come from several."""
-        places = set()
-        for source in way.sources:
-            folder, _, part = source.partition("/./")
-            if part in ("", item.path) or item.path.startswith(f"{part}/"):
-                places.add(os.path.join(folder or "/", item.path))
-        return places.pop() if len(places) == 1 else None
+        """Return the file at its source."""
+        return at_source(way.sources, item.path)
 
 
 def _marked(options: Options, source: str) -> str:
     """Return *source* with `/./` before the part of its path that its copy has."""
     whole = os.path.abspath(source)
     if options.given("files-from"):
-        return f"{whole.rstrip('/')}/./"
+        return marked(whole, "")
     if options.given("relative") and not options.given("no-relative"):
         folder, mark, part = source.partition("/./")
         if not mark:
-            folder, part = ("/", whole.strip("/")) if os.path.isabs(source) else (".", os.path.normpath(source))
+            folder, part = ("/", whole.strip("/")) if os.path.isabs(source) else (".", source)
         part = "" if os.path.normpath(part) == "." else os.path.normpath(part)
-        return f"{os.path.abspath(folder or '/').rstrip('/')}/./{part}"
+        return marked(os.path.join(os.path.abspath(folder or "/"), part), part)
     if source.endswith(("/", "/.", "/..")) or source in (".", ".."):
-        return f"{whole.rstrip('/')}/./"
-    folder, name = os.path.split(whole)
-    return f"{folder.rstrip('/')}/./{name}"
+        return marked(whole, "")
+    return marked(whole, os.path.basename(whole))
 
 
 def _place(way: Way) -> str:
