@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.no_engine import CALLED, without_restic
 from tests.e2e.program import TRAY, make_tree, snapshots, status, tray
 from tests.e2e.test_wrapper_terminal import Terminal
+from tests.mounts import mounted
 
 
 @pytest.fixture
@@ -114,3 +116,34 @@ def test_times_that_cannot_be_followed_are_told_before_anything_is_made(tree: Pa
     done = tray("create", "--yes", "--source", tree, "--repository", tmp_path / "repo", "--schedule", "every moonday")
     assert (done.returncode, "moonday" in done.stderr) == (64, True), done.stderr
     assert not (tmp_path / "repo").exists()
+
+
+@pytest.mark.parametrize("answer", [b"n\n", b"\n", b"y\n"])
+def test_a_missing_engine_is_installed_by_the_system_only_if_the_user_says_so(answer: bytes, tmp_path: Path) -> None:
+    """The question shows the exact command, and any answer but a yes leaves the machine as it is."""
+    mount, path = without_restic(tmp_path)
+    terminal = Terminal(*mounted(mount, "env", f"PATH={path}", *TRAY, "create"))
+    try:
+        terminal.expect(
+            rb"restic is not installed. Install it now with `(sudo )?apt-get install -y restic`\? \[y, N\] "
+        )
+        assert not (tmp_path / CALLED).exists()
+        terminal.type(answer)
+        if answer == b"y\n":
+            terminal.expect(rb"Back up which folder\?")
+            assert (tmp_path / CALLED).read_text() == "install -y restic\n"
+        else:
+            terminal.expect(rb"next: Install it with")
+            assert terminal.wait(30) == 127
+            assert not (tmp_path / CALLED).exists()
+    finally:
+        terminal.close()
+
+
+def test_a_script_never_installs_an_engine(tmp_path: Path) -> None:
+    """`--yes` is the answer to questions about the backup, not about the machine."""
+    mount, path = without_restic(tmp_path)
+    command = ["env", f"PATH={path}", *TRAY, "create", "--yes", "--source", str(tmp_path), "--repository", "/nowhere/r"]
+    done = subprocess.run(mounted(mount, *command), capture_output=True, text=True, timeout=120)
+    assert (done.returncode, "apt-get install -y restic" in done.stderr) == (127, True), done.stderr
+    assert not (tmp_path / CALLED).exists()

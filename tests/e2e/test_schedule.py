@@ -60,6 +60,16 @@ password_file = "{secret}"
     machine.root("install", "-m", "600", "-o", owner, "-g", owner, "/dev/stdin", f"{folder}/config.toml", input=text)
 
 
+BY_WINDOW = """
+import json, sys
+from tray.core.paths import places
+from tray.window.job_page import Jobs
+jobs = Jobs(places(), print)
+print(json.dumps(jobs.schedule("home", sys.argv[1]) if sys.argv[1:] else jobs.page("home")))
+"""
+"""The call behind the button of the window."""
+
+
 def utc_now() -> datetime:
     """The time by this machine's clock, which is the other one's too."""
     return clock.local(clock.now_ms()).astimezone(UTC)
@@ -193,6 +203,23 @@ def test_a_program_that_is_gone_is_said(booted: Booted) -> None:
     assert "/nowhere/backup-tray is gone" in booted.schedule("ann", "home")["fault"]
     booted.tray("ann", "schedule", "home", "--repair")
     assert booted.schedule("ann", "home")["fault"] == ""
+
+
+def test_the_window_sets_a_schedule_as_the_terminal_does(booted: Booted, installed: Installed) -> None:
+    """The page says the next start as systemd does, and offers linger as long as it would make a difference."""
+
+    def page(*when: str) -> dict[str, object]:
+        asked = booted.user("ann", installed.prefix / "venv/bin/python", "-c", BY_WINDOW, *when)
+        return dict(json.loads(asked.stdout)["schedule"])
+
+    booted.log_in("ann")
+    made = page("20:30")
+    assert (made["fault"], made["needs_login"]) == ("", True)
+    assert re.search("20:3[0-2]", str(made["next"])), "the usual delay is up to two minutes"
+    assert "caught up once" in str(made["promise"])
+    assert page() == made
+    booted.root("loginctl", "enable-linger", "ann")
+    assert page()["needs_login"] is False
 
 
 def test_with_linger_the_timer_goes_on_after_the_logout(booted: Booted) -> None:

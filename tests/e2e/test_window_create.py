@@ -7,14 +7,16 @@ import signal
 import stat
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
 from tests.e2e.desktop import Desktop, desktop
 from tests.e2e.machine import ROOT
+from tests.e2e.no_engine import CALLED, without_restic
 from tests.e2e.program import engine_pid, make_tree, status
 from tests.e2e.storage import KEY, SECRET, storage
 from tests.e2e.test_takeover import OWN_CRONTABS
@@ -36,8 +38,19 @@ fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587D, struct.pack("I", 2))
 MOST_CLICKS = 6
 MOST_SECONDS = 60
 
-Plugged = Callable[[int, int], Driven]
-"""Opens the window on a machine whose drive STICK has so many MiB, for a user whose documents are files of so many bytes."""
+
+class Plugged(Protocol):
+    """Opens the window on a machine with a drive STICK, for a user with documents."""
+
+    def __call__(self, drive: int, documents: int, *, mount: str = "", path: str = "") -> Driven:
+        """Open it.
+
+        Args:
+            drive: MiB of the drive.
+            documents: Bytes of each of the 20 documents.
+            mount: Further mounts, as shell commands.
+            path: The search path, if it is not that of the test.
+        """
 
 
 @pytest.fixture
@@ -46,13 +59,14 @@ def plugged(tmp_path: Path, places: Places) -> Iterator[Plugged]:
     image = tmp_path / "image"
     with desktop(tmp_path / "desk", "none") as desk, ExitStack() as stack:
 
-        def make(drive: int, documents: int) -> Driven:
+        def make(drive: int, documents: int, *, mount: str = "", path: str = "") -> Driven:
             with image.open("wb") as file:
                 file.truncate(drive << 20)
             owner = f"root_owner={os.geteuid()}:{os.getegid()}"
             subprocess.run(["mkfs.ext4", "-q", "-m", "0", "-E", owner, "-L", "STICK", image], check=True)
-            mount = "\n".join((OWN_CRONTABS, *_home(desk, tmp_path, documents), *_drive(image)))
-            window = stack.enter_context(driven(tmp_path / "w", desk.env, fed=False, mount=mount))
+            mounts = "\n".join((OWN_CRONTABS, *_home(desk, tmp_path, documents), *_drive(image), mount))
+            env = desk.env | ({"PATH": path} if path else {})
+            window = stack.enter_context(driven(tmp_path / "w", env, fed=False, mount=mounts))
             stack.callback(end_tracker, places)
             window.script(COUNT)
             return window
@@ -174,3 +188,22 @@ def test_an_s3_storage_is_asked_with_the_keys_of_the_form(plugged: Plugged, plac
         (kept,) = places.config.glob("*.environment")
         assert stat.S_IMODE(kept.stat().st_mode) == 0o600
         assert SECRET not in window.text() + places.config_file.read_text()
+
+
+def test_a_missing_engine_is_installed_by_the_system_only_if_the_user_says_so(plugged: Plugged, tmp_path: Path) -> None:
+    """The page shows the exact command; nothing runs before the click, and the form works after it."""
+    mount, path = without_restic(tmp_path)
+    window = plugged(200, 3000, mount=mount, path=path)
+    window.click("button", "Create First Backup")
+    shown = window.read("#form-problem", "“Install it” runs")
+    assert "restic is not installed" in shown
+    assert "apt-get install -y restic" in shown
+    assert not (tmp_path / CALLED).exists()
+    window.click("#suggestions button", "Documents")
+    window.click("#place-drive-0")
+    window.click("#kept")
+    window.click("[data-do=install-engine]")
+    wait_for(lambda: not window.find("#form-problem .banner"), what="the end of the installation")
+    assert (tmp_path / CALLED).read_text() == "install -y restic\n"
+    window.click("#go")
+    window.wait("h1", "home: succeeded")

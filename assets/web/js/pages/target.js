@@ -112,7 +112,7 @@
         say("ok", `${BT.target.drive() ? `The backup goes into ${BT.target.drive().place}. ` : "It can be used. "}${answer.words}`);
         weigh();
       } catch (error) {
-        if (number === asked && find("target-says")) say("fail", [error.what, error.why, error.next].filter(Boolean).join(" "));
+        if (number === asked && find("target-says")) say("fail", [error.what, error.why, error.next].filter(Boolean).map((words) => (/[.!?]$/.test(words) ? words : `${words}.`)).join(" "));
       }
     },
     stop: () => {
