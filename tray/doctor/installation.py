@@ -81,6 +81,8 @@ def configuration(places: Places) -> Iterable[Check]:
     for note in configured_jobs.notes:
         yield Check(name, Level.WARN, f"{note}.", f"nano {shlex.quote(str(places.config_file))}")
     for job in configured_jobs.jobs.values():
+        if not job.enabled:  # it does not run, so nothing of it can fail
+            continue
         if job.runnable:
             yield from _command(name, job)
         for kind, path in (("password", job.password_file), ("environment", job.environment_file)):

@@ -13,7 +13,7 @@ from tray.audit.store import AuditLog
 from tray.config import jobs
 from tray.config.jobs import Configured
 from tray.core import clock
-from tray.core.dataclass import dataclass, field
+from tray.core.dataclass import dataclass, field, replace
 from tray.core.errors import ConfigError
 from tray.core.model import BACKUP, EndedRun, Expectation, State, Word, judge
 from tray.core.paths import Places
@@ -21,15 +21,17 @@ from tray.housekeeping import config_changes
 from tray.report import basis, kept_slots
 from tray.report.basis import Base
 from tray.report.kept_slots import Met, Stretch
+from tray.report.on_times import Change, OnTimes, on_times
 from tray.rhythm import Past, Rhythm
 from tray.rhythm.expect import expect
 from tray.rhythm.plan import Run
+from tray.rhythm.zones import zone
 from tray.status.awake_times import AwakeTimes
 from tray.status.expected import rhythm_of
 
 _BEFORE = 60
 """Good runs before the period from which lateness and a learnt rhythm are known."""
-_RHYTHM_KEYS = ("every", "on", "rhythm", "zone", "delay", "enabled", "off_until")
+_RHYTHM_KEYS = ("every", "on", "rhythm", "zone", "delay")
 FAULT = "not known: its settings in config.toml have a fault"
 
 
@@ -83,7 +85,7 @@ class Rhythms:
             self._configured = Configured()
         self.names = log.names().with_owners(self._configured.owners)
         self._awake = AwakeTimes(places).read(rests.begin_ms)
-        self._changes: dict[str, int] | None = None
+        self._changes: dict[str, list[Change]] | None = None
 
     def of_period(
         self, runs: Sequence[EndedRun], asked: tuple[str, ...] | None, begin_ms: int, end_ms: int
@@ -123,39 +125,73 @@ class Rhythms:
         counted = {reason: sum(why == reason for _, why in skips) for reason in dict.fromkeys(why for _, why in skips)}
         if name in self._configured.broken:
             return JobRhythm(name, FAULT, skips=counted)
-        rhythm = rhythm_of(self._configured.jobs.get(name), BACKUP, end_ms)
-        assert rhythm is not None
         goods = [*self._before(name, begin_ms), *_goods(runs)]
         if name not in self._configured.jobs and not runs and not goods:
             return None
+        on = self._on(name, begin_ms, end_ms)
+        rhythm = self._rhythm(name, on, begin_ms)
+        if (stated_ms := self._stated_ms(name)) > end_ms:
+            changed = f"not known: its settings were changed on {clock.local(stated_ms):%Y-%m-%d}"
+            return JobRhythm(name, changed, skips=counted)
         judged = expect(rhythm, Past(tuple(goods), first_ms), self._awake, end_ms)
         words = wording.expected(rhythm, judged, end_ms, job=name).rhythm or ""
-        slots, since, stretches = self._stretches(name, rhythm, judged.learnt, goods, first_ms, begin_ms, end_ms)
+        if on.off:
+            words = "; ".join([*([words] if on.stretches else []), wording.off(on.until_ms)])
+        from_ms = begin_ms, stated_ms
+        slots, since, stretches = self._stretches(rhythm, judged.learnt, goods, first_ms, on, from_ms)
         why = {stretch.first_ms: _why(stretch, end_ms, skips, runs) for stretch in stretches}
-        overdue = judged.state is State.OVERDUE
-        return JobRhythm(name, words, judged.word, overdue, slots, stretches, counted, why, since)
+        overdue = judged.state is State.OVERDUE and not on.off
+        word = Word.DISABLED if on.off else judged.word
+        return JobRhythm(name, words, word, overdue, slots, stretches, counted, why, since)
+
+    def _on(self, name: str, begin_ms: int, end_ms: int) -> OnTimes:
+        """Return when the job was on in the period, by the changes of its settings on record."""
+        job = self._configured.jobs.get(name)
+        present = (True, 0) if job is None else (job.enabled, job.off_until_ms or 0)
+        of = zone(None if job is None else job.zone)
+        enabled, until = self._changed(name, "enabled"), self._changed(name, "off_until")
+        return on_times(enabled, until, present, of, begin_ms, end_ms)
+
+    def _rhythm(self, name: str, on: OnTimes, begin_ms: int) -> Rhythm:
+        """Return the rhythm that the job has while it is on; it counts from its last return, if that is in the period."""
+        job = self._configured.jobs.get(name)
+        known = rhythm_of(None if job is None else replace(job, enabled=True, off_until_ms=None), BACKUP, 0)
+        assert known is not None
+        since = on.stretches[-1][0] if on.stretches else 0
+        return replace(known, from_ms=since if since > begin_ms else 0)
 
     def _stretches(
-        self, name: str, rhythm: Rhythm, learnt: bool, goods: list[Run], first_ms: int, begin_ms: int, end_ms: int
+        self, rhythm: Rhythm, learnt: bool, goods: list[Run], first_ms: int, on: OnTimes, since_ms: tuple[int, int]
     ) -> tuple[list[Met] | None, int | None, list[Stretch]]:
-        if rhythm.kind in ("off", "disabled"):
+        """Return the decided slots of the stretches in which the job was on, from when on they are counted, and those not kept."""
+        if rhythm.kind == "off" or not on.stretches:
             return None, None, []
-        if learnt:
-            return None, None, kept_slots.silences(rhythm, goods, first_ms, self._awake, begin_ms, end_ms)
-        since = max(begin_ms, self._stated_ms(name))
-        made = kept_slots.met(rhythm, goods, first_ms, self._awake, since, end_ms)
-        if made is None:
-            return None, None, []
-        slots, counted_ms = made
-        return slots, counted_ms if counted_ms - begin_ms >= clock.DAY_MS else None, kept_slots.stretches(slots, goods)
+        begin_ms, stated_ms = since_ms
+        slots: list[Met] = []
+        late: list[Stretch] = []
+        since: int | None = None
+        for begin, end in on.stretches:
+            known = [run for run in goods if run[1] <= end]
+            own = replace(rhythm, from_ms=begin if begin > begin_ms else 0)
+            if learnt:
+                late += kept_slots.silences(own, known, first_ms, self._awake, begin, end)
+                continue
+            made = kept_slots.met(own, known, first_ms, self._awake, max(begin, stated_ms), end)
+            if made is None:
+                return None, None, []
+            slots += made[0]
+            late += kept_slots.stretches(made[0], known)
+            if since is None and made[1] - begin >= clock.DAY_MS:
+                since = made[1]
+        return None if learnt else slots, since, late
 
     def of_run(self, run: EndedRun) -> str | None:
         """Return in words how a backup stood against the job's rhythm when it ended; None where nothing can be said."""
         if self.fault or run.kind != BACKUP or run.user is not None or run.job in self._configured.broken:
             return None
-        rhythm = rhythm_of(self._configured.jobs.get(run.job), BACKUP, run.finished_ms)
-        first_ms = self._first_ms(run.job)
-        if rhythm is None or rhythm.kind in ("off", "disabled") or first_ms > run.finished_ms:
+        on = self._on(run.job, 0, run.finished_ms)
+        rhythm, first_ms = self._rhythm(run.job, on, 0), self._first_ms(run.job)
+        if on.off or rhythm.kind == "off" or first_ms > run.finished_ms:
             return None
         goods = self._before(run.job, run.finished_ms, below=run.entry)
         judged = expect(rhythm, Past(tuple(goods), first_ms), self._awake, run.finished_ms)
@@ -199,16 +235,23 @@ class Rhythms:
 
     def _stated_ms(self, name: str) -> int:
         """Return when the job's rhythm was last changed on record; 0 if it never was."""
+        return max((at for key in _RHYTHM_KEYS for at, _, _ in self._changed(name, key)), default=0)
+
+    def _changed(self, name: str, key: str) -> list[Change]:
+        """Return the changes of a key of the job on record, the oldest first."""
         if self._changes is None:
             self._changes = {}
             wanted = Filter(action=(str(Action.CONFIG_CHANGED),))
             for entry in basis.matching(self._log, wanted, self._rests, entries=True):
                 changes = (entry.body or {}).get("changes")
                 for change in changes if isinstance(changes, list) else ():
-                    key = str(change.get("key")) if isinstance(change, dict) else ""
-                    self._changes.setdefault(key, clock.from_text(entry.data["time"]))
-        prefix = config_changes.key_text(("jobs", name))
-        return max((self._changes.get(f"{prefix}.{key}", 0) for key in _RHYTHM_KEYS), default=0)
+                    if isinstance(change, dict):
+                        before, after = (
+                            None if change.get(side) is None else str(change[side]) for side in ("from", "to")
+                        )
+                        at = clock.from_text(entry.data["time"])
+                        self._changes.setdefault(str(change.get("key")), []).insert(0, (at, before, after))
+        return self._changes.get(f"{config_changes.key_text(('jobs', name))}.{key}", [])
 
 
 def _goods(runs: Iterable[EndedRun]) -> list[Run]:

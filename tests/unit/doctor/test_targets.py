@@ -258,3 +258,6 @@ def test_a_program_that_is_missing_is_named_with_its_package(
     assert own.remedy.endswith("backup-tray jobs edit own --command COMMAND")
     assert restic.remedy == "sudo apt install restic"
     assert "pass, is not there" in password.what
+    for name in ("home", "own", "asked"):
+        saving.change(places, lambda text, name=name: saving.with_keys(text, name, {"enabled": False}))
+    assert answers(places) == []

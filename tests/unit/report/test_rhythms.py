@@ -143,6 +143,29 @@ def test_slots_before_the_rhythm_was_stated_are_not_counted(places: Places, caps
     cells = row(text, "home")
     assert cells[0] == "every day, counted from 2026-09-28"
     assert cells[4] == "0"
+    before = row(report(capsys, *SINCE, "--until", "2026-09-25"), "home")
+    assert before[:2] == ["not known: its settings were changed on 2026-09-28", "–"]
+
+
+def test_times_in_which_a_job_was_off_are_left_out_and_those_before_and_after_count(
+    places: Places, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A holiday is neither missed nor does it hide what was missed before it."""
+    configure(places, job("home", 'every = "1d"\noff_until = "2026-10-05"'))
+    off = [{"key": "jobs.home.off_until", "from": None, "to": '"2026-10-05"'}]
+    with writer(places) as log:
+        log.append(days("home", [0, 1, 2, 4]))
+        at = BEGIN + 5 * DAY
+        log.append([Draft(Action.CONFIG_CHANGED, time_ms=at, result="changed", job="home", body={"changes": off})])
+        log.append(days("home", range(14, 17)))
+    cells = row(report(capsys, *SINCE, "--until", "2026-10-07"), "home")
+    assert cells == ["every day", "7", "6", "0", "1", "0", "0", "85.7 %"]
+    during = row(report(capsys, *SINCE, "--until", "2026-09-29"), "home")
+    assert during == ["every day; off until 2026-10-05", "4", "3", "0", "1", "0", "0", "75 %"]
+    whole = row(report(capsys, "--since", "2026-09-28", "--until", "2026-09-30"), "home")
+    assert whole[:2] == ["off until 2026-10-05", "–"]
+    before = row(report(capsys, *SINCE, "--until", "2026-09-25"), "home")
+    assert before[0] == "every day"
 
 
 def test_with_a_broken_configuration_nothing_is_made_up(places: Places, capsys: pytest.CaptureFixture[str]) -> None:
