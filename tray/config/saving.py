@@ -5,7 +5,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -106,22 +106,32 @@ def locked(places: Places) -> Iterator[None]:
         folder = private(places.config)
     except OSError as error:
         raise ConfigWriteError(places.config_file, error) from error
-    if sys.platform == "win32":
+    with _held_by_us(folder, wait=True):
         yield
+
+
+@contextmanager
+def at_rest(places: Places) -> Iterator[bool]:
+    """Keep writers away from the configuration; the value is False, at once, while another process changes it."""
+    with ExitStack() as stack:
+        try:
+            free = stack.enter_context(_held_by_us(places.config, wait=False))
+        except OSError:  # without the folder there is no writer
+            free = True
+        yield free
+
+
+@contextmanager
+def _held_by_us(folder: Path, *, wait: bool) -> Iterator[bool]:
+    if sys.platform == "win32" or _held.now:
+        yield True
     else:
-        with nullcontext() if _held.now else _flocked(folder):
-            yield
-
-
-if sys.platform != "win32":
-
-    @contextmanager
-    def _flocked(folder: Path) -> Iterator[None]:
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            _held.now = True
-            yield
+            with suppress(BlockingIOError):
+                fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+                _held.now = True
+            yield _held.now
         finally:
             _held.now = False
             os.close(handle)

@@ -37,11 +37,9 @@ Values = dict[str, list[str]]
 
 def check(places: Places) -> None:
     """Compare the file with the last known content and record the difference; the first time only remember it."""
-    if not places.config.is_dir():
-        _check(places)
-        return
-    with saving.locked(places):  # a change that the program makes is recorded when it lets go
-        _check(places)
+    with saving.at_rest(places) as free:  # a change that the program makes just now is recorded by itself
+        if free:
+            _check(places)
 
 
 def _check(places: Places) -> None:

@@ -16,7 +16,7 @@ from tray.audit.entry import Action, Draft
 from tray.audit.spool import record
 from tray.config import jobs
 from tray.config.jobs import DEFAULT_ENGINE, Job
-from tray.config.saving import save_job
+from tray.config.saving import locked, save_job
 from tray.core import files
 from tray.core.errors import ConfigError, JobSetupError, RepositoryInitError
 from tray.core.paths import Places, expand, private, sync_folder
@@ -79,9 +79,10 @@ def create_first_backup(
         raise
     kept = None if file is None else str(file)
     job = Job(name=name, sources=tuple(paths), repository=target, password_file=str(secret), environment_file=kept)
-    save_job(places, job)
-    _record(places, job)
-    config_changes.accept(places, "jobs", job.name)  # it is on record, so it is no edit by hand
+    with locked(places):
+        save_job(places, job)
+        _record(places, job)
+        config_changes.accept(places, "jobs", job.name)  # it is on record, so it is no edit by hand
     return job
 
 

@@ -74,10 +74,12 @@ def set_up(
         Systemd.ours().install(wanted)
     if now is not None and now.by != by:
         _take_away(now.by, key)
-    if on is not None or delay_seconds is not None:
-        _save(places, key, on, delay_seconds)
     times = [calendar.text() for calendar in wanted.calendars]
-    _record(places, key, {"change": "schedule set", "on": times, "by": by})
+    with saving.locked(places):
+        config_changes.check(places)  # an edit by hand goes on record as such first
+        if on is not None or delay_seconds is not None:
+            _save(places, key, on, delay_seconds)
+        _record(places, key, {"change": "schedule set", "on": times, "by": by})
     # The reader looks into the crontab only where it knows of lines of ours.
     schedules.write(places, [*(each for each in _known(places) if each.key != key), Schedule(name, by, kind=kind)])
     return next(schedule for schedule in reading.refresh(places) if schedule.key == key)
@@ -103,7 +105,9 @@ def remove(places: Places, name: str, kind: str = BACKUP) -> None:
             configured.find(places, name)  # a name that is no job's is said to be none
             raise
     schedules.write(places, [schedule for schedule in _known(places) if schedule.key != key])
-    _record(places, key, {"change": "schedule removed", "by": by})
+    with saving.locked(places):
+        config_changes.check(places)
+        _record(places, key, {"change": "schedule removed", "by": by})
 
 
 def remove_all(places: Places) -> list[str]:

@@ -27,7 +27,7 @@ from tray.doctor import records as doctor_records
 from tray.housekeeping import clock_jumps, config_changes, rounds, task_memory, tasks
 from tray.housekeeping.clock_jumps import Clocks, Jump
 from tray.housekeeping.tasks import Round
-from tray.jobs import first_backup
+from tray.jobs import engine_install, first_backup
 from tray.observe import awake_log, boots
 from tray.observe.awake_log import BOOT, OFF, Mark
 from tray.recording import tracker_entries
@@ -306,7 +306,7 @@ def test_what_the_program_writes_itself_is_not_an_edit(configured: Places, monke
     """A job that the window adds has one entry, its own; an edit of another key at the same time has one too."""
     write(configured, FIRST.replace("--exclude-caches", "--verbose"))
     monkeypatch.setattr(first_backup, "_init", lambda *_: None)
-    monkeypatch.setattr(first_backup.shutil, "which", lambda _: "/usr/bin/restic")
+    monkeypatch.setattr(engine_install, "missing", lambda _: None)
     source = configured.state / "source"
     source.mkdir()
     first_backup.create_first_backup(

@@ -310,6 +310,23 @@ def test_changes_at_once_are_each_recorded_once(here: Places) -> None:
     assert sorted(entry[1] or "by hand" for entry in entries(here) if entry[0] == "config.changed") == names
 
 
+@pytest.mark.process
+def test_housekeeping_waits_for_no_writer(here: Places) -> None:
+    """A process that was stopped while it changes the configuration must not hold up the care for runs; the edit is seen later."""
+    code = "import sys; from tray.config import saving; from tray.core.paths import places"
+    code += "\nwith saving.locked(places()): print('held', flush=True); sys.stdin.read()"
+    argv = [sys.executable, "-c", code]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        here.config_file.write_text(FILE.replace('every = "1d"', 'every = "2d"'))
+        config_changes.check(here)
+        before = len(entries(here)) if here.audit_db.exists() else 0
+    assert process.returncode == 0
+    config_changes.check(here)
+    assert (before, len(entries(here))) == (0, 1)
+
+
 def test_a_change_that_cannot_be_put_on_record_is_not_made(here: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     """The disk of the record may be full though that of the configuration is not."""
     before = here.config_file.read_bytes()

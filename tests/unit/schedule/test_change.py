@@ -16,6 +16,7 @@ from tray.cli.main import main
 from tray.core import clock
 from tray.core.errors import SchedulesUnreadableError
 from tray.core.paths import Places
+from tray.housekeeping import config_changes
 from tray.schedule import systemd, units
 from tray.schedule.systemd import Systemd
 from tray.status import schedules
@@ -49,6 +50,23 @@ def test_a_schedule_is_set_saved_recorded_and_shown(
         assert [entry.data["action"] for entry in log.entries()][-1] == "config.changed"
     (schedule,) = shown(capsys)
     assert (schedule["job"], schedule["by"], schedule["fault"]) == ("home", "cron", "")
+
+
+def test_an_edit_by_hand_before_a_schedule_is_set_or_removed_is_on_record(configured: Places, crontab: Crontab) -> None:
+    """The program takes no other's change of the job for its own."""
+    config_changes.check(configured)
+    assert crontab.text is None
+    for place, words in (
+        ("/srv/b", ["schedule", "home", "--on", "daily"]),
+        ("/srv/c", ["schedule", "home", "--remove"]),
+    ):
+        text = configured.config_file.read_text()
+        configured.config_file.write_text(re.sub(r"/srv/\w+", place, text))
+        assert main(words) == 0
+    with AuditLog.read(configured.audit_db) as log:
+        bodies = [entry.body or {} for entry in log.entries(0, 100) if entry.data["action"] == "config.changed"]
+    by_hand = "edited outside this program"
+    assert [body["change"] for body in bodies] == [by_hand, "schedule set", by_hand, "schedule removed"]
 
 
 def test_the_zone_of_a_cron_line_goes_to_its_own_key(
