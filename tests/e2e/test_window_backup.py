@@ -94,6 +94,8 @@ def test_the_first_backup_from_the_empty_page_to_its_verified_record(
     assert "30 20 * * *" in window.read("#card-schedule", "Scheduled")
     window.wait("#card-proof .tag", "Proven")
     assert "restored and compared" in window.read("#card-proof")
+    window.click("button", "Check it each month by itself")
+    assert "0 0 1 * *" in window.read("#card-proof", "Scheduled")
     window.keep("window-job.png")
     assert password not in window.text()
     sheet = places.config / "recovery" / "home.pdf"

@@ -66,8 +66,12 @@ def access(job: Job, environ: Mapping[str, str]) -> Access:
 
 def _of_command(job: Job, environ: Mapping[str, str]) -> Access:
     """Return the way of the job's backup command."""
-    argv, environ = configured.command(job), configured.environment(job, environ)
-    adapter, at = engines.recognise(argv, environ, job.engine if job.command else None)
+    argv, engine = configured.command(job), job.engine if job.command else None
+    named = engines.recognise(argv, environ, engine)[0]
+    if named is not engines.COMMAND and proving.prover(named.name) is None:
+        raise _refused(job, named.name)  # before a command is asked for its password
+    environ = configured.environment(job, environ)
+    adapter, at = engines.recognise(argv, environ, engine)
     inner, prover = engines.unwrap(argv, environ), proving.prover(adapter.name)
     if prover is None:
         raise _refused(job, adapter.name)

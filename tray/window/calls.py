@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from tray.core import clock
-from tray.core.model import Control
+from tray.core.model import BACKUP, CHECK, Control
 from tray.core.paths import Places
 from tray.jobs import configured, first_backup
 from tray.status import control, marking
@@ -90,8 +90,8 @@ def table(places: Places, feed: Feed, desk: Desk) -> dict[str, Call]:
         "job": Call(jobs.page, of_job),
         "back_up": Call(jobs.back_up, of_job),
         "prove_job": Call(jobs.check, of_job),
-        "schedule": Call(jobs.schedule, {**of_job, "when": bridge.text(200)}),
-        "unschedule": Call(jobs.unschedule, of_job),
+        "schedule": Call(jobs.schedule, {**of_job, "when": bridge.text(200), "kind": bridge.one_of(BACKUP, CHECK)}),
+        "unschedule": Call(jobs.unschedule, {**of_job, "kind": bridge.one_of(BACKUP, CHECK)}),
         "linger": Call(jobs.linger, of_job),
         "keep_sheet": Call(jobs.keep_sheet, of_job),
         "save_sheet": Call(writer.of_job, {**of_job, "with_password": bridge.flag}),

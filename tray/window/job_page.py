@@ -57,7 +57,8 @@ class Jobs:
             "unprovable": _unprovable(known),
             "sheet": wording.escape(str(sheet)) if sheet.exists() else "",
             "usual": USUAL_TIME,
-            "schedule": self._schedule(known.name),
+            "schedule": self._schedule(known.name, BACKUP),
+            "check_schedule": self._schedule(known.name, CHECK),
             "watched": wording.escape(known.watched or ""),
         }
 
@@ -81,24 +82,27 @@ class Jobs:
         ways.access(known, os.environ)
         self._follow(known.name, "check", ourselves.start("check", known.name), None)
 
-    def schedule(self, job: str, when: str) -> dict[str, Any]:
+    def schedule(self, job: str, when: str, kind: str = BACKUP) -> dict[str, Any]:
         """Have the system's scheduler start *job* at the times that *when* names, and return the page.
+
+        Args:
+            kind: Its backups, or its checks.
 
         Raises:
             WhenError, SchedulerError, JobNotFoundError, ConfigError: It cannot be done; nothing has changed then.
         """
         with self._scheduling:
-            change.set_up(self._places, job, on=when)
+            change.set_up(self._places, job, kind=kind, on=when)
         return self.page(job)
 
-    def unschedule(self, job: str) -> dict[str, Any]:
-        """Take the schedule of *job* away, and return the page.
+    def unschedule(self, job: str, kind: str = BACKUP) -> dict[str, Any]:
+        """Take the schedule of *job* away, that of its backups or of its checks, and return the page.
 
         Raises:
             NotScheduledError, SchedulerError: It cannot be done.
         """
         with self._scheduling:
-            change.remove(self._places, job)
+            change.remove(self._places, job, kind)
         return self.page(job)
 
     def linger(self, job: str) -> dict[str, Any]:
@@ -119,13 +123,13 @@ class Jobs:
         export.keep_sheet(self._places, job)
         return self.page(job)
 
-    def _schedule(self, job: str) -> dict[str, Any] | None:
-        """Return how the schedule of *job* stands, as the scheduler says now; None without one."""
+    def _schedule(self, job: str, kind: str) -> dict[str, Any] | None:
+        """Return how the schedule of *job* for runs of this *kind* stands, as the scheduler says now; None without one."""
         try:
             known = {schedule.key: schedule for schedule in reading.look(self._places)}
         except SchedulerError:
             return None
-        return _schedule_words(known[job, BACKUP], clock.now_ms()) if (job, BACKUP) in known else None
+        return _schedule_words(known[job, kind], clock.now_ms()) if (job, kind) in known else None
 
     def _follow(self, job: str, verb: str, process: "Popen[bytes]", then: Callable[[], None] | None) -> None:
         name = job if verb == "backup" else shown_name(job, CHECK)

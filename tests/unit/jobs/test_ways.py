@@ -59,3 +59,14 @@ def test_jobs_that_cannot_be_checked(job: Job, words: str) -> None:
         ways.access(job, {})
     assert words in caught.value.why
     assert caught.value.next
+
+
+@pytest.mark.process
+def test_no_password_is_asked_for_where_nothing_can_be_checked(tmp_path: Path) -> None:
+    """Its command may take its time, or ask the user."""
+    asked = tmp_path / "asked"
+    command = ("touch", str(asked))
+    job = Job("home", "duplicity", ("/a",), "/r", password_command=command)
+    with pytest.raises(CheckImpossibleError, match="cannot be checked"):
+        ways.access(job, {})
+    assert not asked.exists()

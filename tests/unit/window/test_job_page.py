@@ -55,6 +55,18 @@ def test_a_schedule_is_set_changed_and_taken_away(configured: Places, crontab: C
 
 
 @pytest.mark.process
+def test_checks_are_scheduled_beside_the_backups(configured: Places, crontab: Crontab) -> None:
+    """Each of the two stands and goes alone."""
+    jobs = Jobs(configured, Ends())
+    jobs.schedule("home", "20:30")
+    made = jobs.schedule("home", "monthly", "check")
+    assert (made["check_schedule"]["times"], made["schedule"]["times"]) == ("0 0 1 * *", "30 20 * * *")
+    assert "check --scheduled home" in (crontab.text or "")
+    left = jobs.unschedule("home", "check")
+    assert (left["check_schedule"], left["schedule"]["times"]) == (None, "30 20 * * *")
+
+
+@pytest.mark.process
 def test_a_schedule_that_was_changed_elsewhere_is_shown_with_its_repair(configured: Places, crontab: Crontab) -> None:
     """Nothing that does not start the job is called scheduled."""
     jobs = Jobs(configured, Ends())

@@ -74,13 +74,30 @@
     if (data.unprovable) return card("Restored as a test", "proof", el("p", {}, data.unprovable.why), el("p", { class: "note" }, BT.words(data.unprovable.next)));
     return card("Restored as a test", "proof",
       live ? BT.live(live) : [
-        job && job.proven ? el("div", { class: "row" }, BT.tag("ok", "Proven"), el("span", { class: "grow" }, `${job.proven.charAt(0).toUpperCase()}${job.proven.slice(1)}: ${job.proof} restored and compared.`))
+        job && job.proven ? el("div", { class: "row" }, BT.tag("ok", "Proven"), el("span", { class: "grow" }, `${upper(job.proven)}: ${job.proof} restored and compared.`))
           : el("p", {}, waiting || (first && begun.has(data.check)) ? "A few files are restored and compared as soon as the backup is done." : "No file of it was restored as a test yet."),
         last && last.kind !== "ok" && el("p", { class: "note warn" }, `${last.word} ${last.ago}. `, last.reason && BT.words(last.reason)),
         bad && (!last || last.kind === "ok") && BT.problem(bad)],
+      checks(check),
       el("p", { class: "buttons" }, BT.act("prove", waiting ? "The test is starting…" : "Check now", { disabled: Boolean(live || waiting || !job || !job.last) }),
-        last && !live && BT.go(`report/${last.run}`, "Report of the last test", { class: "link" })));
+        !data.check_schedule && BT.act("schedule-checks", "Check it each month by itself"),
+        last && !live && BT.go(`report/${last.run}`, "Report of the last test", { class: "link" }),
+        data.check_schedule && BT.act("unschedule-checks", "Take the schedule away", { class: "link", "aria-label": "Take the schedule of the checks away" })));
   };
+
+  const upper = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
+  // Whether the scheduler starts the checks, and when the next one is.
+  const checks = (check) => {
+    const schedule = data.check_schedule;
+    const next = schedule && schedule.next ? `Next check: ${schedule.next}` : check && check.next ? upper(check.next) : "";
+    return schedule ? scheduled(schedule, next) : el("p", { class: "note" }, next || "Only you start its checks. A backup that could be restored once may be damaged later.");
+  };
+
+  const scheduled = (schedule, next) => [
+    el("div", { class: "row" }, BT.tag(schedule.fault ? "warn" : "ok", schedule.fault ? "Does not start" : "Scheduled"),
+      el("span", { class: "grow" }, next && [el("b", {}, next), " "], el("span", { class: "mute" }, `${schedule.times} (${schedule.by})`))),
+    schedule.fault && el("p", { class: "note warn" }, schedule.fault, schedule.repair && [" Mend it: ", el("code", {}, schedule.repair)])];
 
   const timesForm = (schedule) => el("form", { id: "schedule-form", "data-own": "", "data-key": `times-${BT.place.seq}` },
     el("label", { for: "when" }, "When"),
@@ -92,16 +109,14 @@
   const times = () => {
     const { schedule } = data;
     const job = known(data.shown);
-    const next = schedule && (schedule.next ? `Next start: ${schedule.next}` : job && job.next ? job.next.charAt(0).toUpperCase() + job.next.slice(1) : "");
+    const next = schedule && (schedule.next ? `Next start: ${schedule.next}` : job && job.next ? upper(job.next) : "");
     if (data.watched) return card("Runs by itself", "schedule", el("p", {}, `Another program starts it: ${data.watched}.`));
     if (!schedule) {
       return card("Runs by itself", "schedule", el("p", {}, el("b", {}, "This job does not run by itself yet."), " When is it to run? A backup that nothing starts is soon an old one."), timesForm(null));
     }
     return card("Runs by itself", "schedule",
-      el("div", { class: "row" }, BT.tag(schedule.fault ? "warn" : "ok", schedule.fault ? "Does not start" : "Scheduled"),
-        el("span", { class: "grow" }, el("b", {}, next || schedule.times), el("span", { class: "mute" }, ` ${schedule.times} (${schedule.by})`))),
-      schedule.fault ? el("p", { class: "note warn" }, schedule.fault, schedule.repair && [" Mend it: ", el("code", {}, schedule.repair)])
-        : el("p", { class: "note" }, schedule.promise, schedule.needs_login && " It starts only while you are logged in."),
+      scheduled(schedule, next),
+      !schedule.fault && el("p", { class: "note" }, schedule.promise, schedule.needs_login && " It starts only while you are logged in."),
       changing && timesForm(schedule),
       el("p", { class: "buttons" }, !changing && BT.act("change-times", "Change…", { "aria-label": "Change the times" }),
         schedule.needs_login && BT.act("linger", "Start it also while I am logged out"),
@@ -160,7 +175,9 @@
       find("when").focus();
     },
     linger: () => ask("schedule", (of) => BT.call("linger", of)),
-    unschedule: () => ask("schedule", (of) => BT.call("unschedule", of)),
+    unschedule: () => ask("schedule", (of) => BT.call("unschedule", { ...of, kind: "backup" })),
+    "schedule-checks": () => ask("proof", (of) => BT.call("schedule", { ...of, when: "monthly", kind: "check" })),
+    "unschedule-checks": () => ask("proof", (of) => BT.call("unschedule", { ...of, kind: "check" })),
     "keep-sheet": () => ask("sheet", (of) => BT.call("keep_sheet", of)),
     "save-sheet": async () => {
       const secret = find("with-password").checked;
@@ -195,7 +212,7 @@
       const button = find("set-schedule");
       button.disabled = true;
       changing = false;
-      await ask("schedule", (of) => BT.call("schedule", { ...of, when: find("when").value.trim() }));
+      await ask("schedule", (of) => BT.call("schedule", { ...of, when: find("when").value.trim(), kind: "backup" }));
       changing = Boolean(problems.schedule && data.schedule);
       BT.draw();
       if (find("set-schedule")) find("set-schedule").disabled = false;
