@@ -88,7 +88,8 @@ def _show(args: Namespace, *, linger_only: bool) -> int:
     elif not chosen:
         print("No job has a schedule. Make one: `backup-tray schedule JOB --on daily`.")
     else:
-        print("\n".join(line for schedule in chosen for line in _lines(schedule)))
+        off = reading.turned_off(places())
+        print("\n".join(line for schedule in chosen for line in _lines(schedule, off.get(schedule.job))))
     return 1 if any(schedule.fault for schedule in chosen) else 0
 
 
@@ -98,13 +99,19 @@ def tell(made: Schedule) -> None:
     print(_promise(made))
 
 
-def _lines(schedule: Schedule) -> list[str]:
-    """Return a schedule for a person: the job and its times, the next and the last start, a fault and its repair."""
+def _lines(schedule: Schedule, off: str | None = None) -> list[str]:
+    """Return a schedule for a person: the job and its times, the next and the last start, a fault and its repair.
+
+    Args:
+        off: How the job is turned off; None if it is not.
+    """
     lines = [
         f"{escape(schedule.name)}: {escape('; '.join(schedule.times))} ({schedule.title}, {escape(schedule.where)})"
     ]
     if schedule.next_ms is not None:
         lines.append(f"  next: {clock.local(schedule.next_ms):%a %Y-%m-%d %H:%M:%S %Z}")
+    if off is not None:
+        lines.append(f"  but: the job is {off}, so each start is skipped")
     if schedule.last_ms is not None:
         lines.append(f"  last: {clock.local(schedule.last_ms):%a %Y-%m-%d %H:%M:%S %Z}")
     if schedule.fault:

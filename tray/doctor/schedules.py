@@ -12,7 +12,7 @@ from tray.wording.expectations import moment
 def schedules(places: Places) -> Iterable[Check]:
     """Tell of each schedule its next start, or its fault with the repair."""
     name = "schedules"
-    known = reading.look(places)
+    known, off = reading.look(places), reading.turned_off(places)
     if not known:
         what = "Backup Tray has scheduled no job; another program may start them. Make one: `backup-tray schedule JOB --on daily`."
         yield Check(name, Level.NOTE, what)
@@ -23,6 +23,8 @@ def schedules(places: Places) -> Iterable[Check]:
             yield Check(name, Level.WARN, what, schedule.repair)
             continue
         at = "" if schedule.next_ms is None else f", next {moment(schedule.next_ms, clock.now_ms())}"
+        if schedule.job in off:
+            at = f", where each start is skipped: the job is {off[schedule.job]}"
         yield Check(name, Level.OK, f"{schedule.name}: {times} ({schedule.title}){at}.")
     if any(schedule.by == "systemd" for schedule in known) and not systemd.lingers():
         what = (

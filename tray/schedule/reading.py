@@ -5,6 +5,9 @@ import re
 import shlex
 from collections.abc import Mapping
 
+from tray import wording
+from tray.config import jobs
+from tray.core import clock
 from tray.core.dataclass import replace
 from tray.core.errors import BackupTrayError, ConfigError, SchedulerError, SchedulesUnreadableError, WhenError
 from tray.core.model import CHECK
@@ -56,6 +59,17 @@ def look(places: Places) -> list[Schedule]:
             fault = "Its timer is masked." if masked else "It was removed outside Backup Tray."
             standing[key] = _with_fault(schedule, fault, _repair(places, key))
     return [standing[key] for key in sorted(standing)]
+
+
+def turned_off(places: Places) -> dict[str, str]:
+    """Return by job how it is turned off, such as "off until 2026-12-24": a start of it is skipped."""
+    try:
+        known, now = jobs.load(places).jobs, clock.now_ms()
+    except ConfigError:
+        return {}
+    return {
+        name: wording.off(job.off_until_ms if job.enabled else None) for name, job in known.items() if job.is_off(now)
+    }
 
 
 def promise(schedule: Schedule) -> tuple[str, bool]:

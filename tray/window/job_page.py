@@ -129,7 +129,9 @@ class Jobs:
             known = {schedule.key: schedule for schedule in reading.look(self._places)}
         except SchedulerError:
             return None
-        return _schedule_words(known[job, kind], clock.now_ms()) if (job, kind) in known else None
+        if (job, kind) not in known:
+            return None
+        return _schedule_words(known[job, kind], clock.now_ms(), reading.turned_off(self._places).get(job))
 
     def _follow(self, job: str, verb: str, process: "Popen[bytes]", then: Callable[[], None] | None) -> None:
         name = job if verb == "backup" else shown_name(job, CHECK)
@@ -165,12 +167,13 @@ def _unprovable(job: Job) -> dict[str, str] | None:
     return None
 
 
-def _schedule_words(schedule: Schedule, now_ms: int) -> dict[str, Any]:
+def _schedule_words(schedule: Schedule, now_ms: int, off: str | None) -> dict[str, Any]:
+    upcoming = "" if schedule.next_ms is None else moment(schedule.next_ms, now_ms)
     promise, needs_login = reading.promise(schedule)
     return {
         "times": wording.escape("; ".join(schedule.times)),
         "by": wording.escape(schedule.title),
-        "next": "" if schedule.next_ms is None else moment(schedule.next_ms, now_ms),
+        "next": upcoming if off is None else f"skipped, {off}",
         "promise": promise,
         "needs_login": needs_login and not schedule.fault,
         "fault": wording.escape(schedule.fault),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tray.core.paths import Places
+from tray.core.paths import Places, private
 from tray.doctor import Level
 from tray.doctor.schedules import schedules
 from tray.schedule import reading, systemd
@@ -18,6 +18,17 @@ def test_without_a_schedule_there_is_nothing_to_mend(places: Places) -> None:
     """The doctor names the command that makes one."""
     (check,) = schedules(places)
     assert (check.level, "backup-tray schedule JOB" in check.what) == (Level.NOTE, True)
+
+
+def test_a_schedule_of_a_job_that_is_off_promises_no_start(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its timer goes on, and each start is skipped until that day."""
+    private(places.config)
+    places.config_file.write_text('[jobs.home]\ncommand = ["true"]\noff_until = "2099-12-24"\n')
+    monkeypatch.setattr(reading, "look", lambda _: [FINE])
+    monkeypatch.setattr(systemd, "lingers", lambda: True)
+    (check,) = schedules(places)
+    assert check.level is Level.OK
+    assert check.what.endswith("where each start is skipped: the job is off until 2099-12-24.")
 
 
 @pytest.mark.parametrize("lingers", [True, False])
