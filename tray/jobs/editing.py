@@ -289,8 +289,17 @@ def _must_name(name: str) -> None:
 
 
 def _set(places: Places, name: str, values: Mapping[str, Any], words: str) -> Job:
-    """Set keys of [jobs.*name*] and return the job."""
-    _save(places, (name,), words, lambda text: saving.with_keys(text, name, values))
+    """Set keys of [jobs.*name*] and return the job; a rhythm of its checks takes the place of theirs, and their other keys stay."""
+
+    def change(text: str) -> str:
+        check = values.get("check")
+        table = tomllib.loads(text).get("jobs", {}).get(name, {}).get("check")
+        if not isinstance(check, Mapping) or not isinstance(table, Mapping):
+            return saving.with_keys(text, name, values)
+        text = saving.with_keys(text, name, {key: value for key, value in values.items() if key != "check"})
+        return saving.with_keys(text, name, {**dict.fromkeys(_TOGETHER[0]), **check}, "check")
+
+    _save(places, (name,), words, change)
     return jobs.load(places).jobs.get(name) or Job(name)
 
 

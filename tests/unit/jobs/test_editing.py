@@ -124,6 +124,17 @@ def test_no_secret_of_a_command_is_on_record(here: Places) -> None:
 
 
 @pytest.mark.parametrize(
+    "table", ['check = { on = "monthly", read_data = "5%" }', '[jobs.photos.check]\non = "monthly"\nread_data = "5%"']
+)
+def test_another_rhythm_of_the_checks_keeps_what_else_is_said_of_them(here: Places, table: str) -> None:
+    """The part of the data that they read was chosen once, and is not asked for again."""
+    here.config_file.write_text(f'[jobs.photos]\ncommand = ["sync-photos"]\n{table}\n')
+    job = editing.edit(here, "photos", {"check": {"every": "30d"}})
+    assert job.check is not None
+    assert (job.check.every_ms, job.check.on, job.check.read_data) == (30 * DAY_MS, None, "5%")
+
+
+@pytest.mark.parametrize(
     ("change", "words"),
     [
         (lambda here: editing.add(here, "home", {"command": ["x"]}), "already"),
