@@ -13,6 +13,7 @@ import pytest
 
 from tests.e2e.program import make_tree, status, tray
 from tests.e2e.storage import KEY, SECRET, answers, free_port, storage
+from tests.e2e.test_recovery_sheet import PASSWORD, commands, typed
 from tests.mounts import mounted
 from tests.waiting import wait_for
 from tray.jobs import targets
@@ -159,6 +160,27 @@ def test_a_first_backup_goes_to_a_real_s3_storage_and_the_next_one_needs_no_vari
     assert status()["state"] == "ok"
     said = [tray("jobs", "sheet", "home").stdout, (tmp_path / "bt" / "config" / "config.toml").read_text(), done.stdout]
     assert not any(SECRET in text for text in said)
+
+
+def test_the_recovery_sheet_of_a_storage_sets_the_keys_first(
+    s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commands of the sheet, typed on another machine, restore the files; without the user's word no value is on it."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    (tmp_path / "word").write_text(PASSWORD)
+    tree, home = make_tree(tmp_path / "src"), tmp_path / "elsewhere"
+    made = ("create", "--yes", "--source", tree, "--repository", f"{s3}/sheet", "--password-file", tmp_path / "word")
+    tray(*made, check=True)
+    home.mkdir()
+    lines = commands(tray("jobs", "sheet", "home", "--with-password", check=True).stdout)
+    assert typed("; ".join(lines), home) == 0
+    assert (home / "restored" / str(tree).lstrip("/") / "d0" / "file0").read_bytes() == (
+        tree / "d0" / "file0"
+    ).read_bytes()
+    plain = tray("jobs", "sheet", "home", check=True).stdout
+    assert "read -r AWS_SECRET_ACCESS_KEY && export AWS_SECRET_ACCESS_KEY" in plain
+    assert SECRET not in plain
 
 
 @pytest.mark.parametrize(

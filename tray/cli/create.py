@@ -17,9 +17,9 @@ from tray.core.errors import BackupTrayError, JobSetupError, UsageError
 from tray.core.files import opened
 from tray.core.model import BACKUP
 from tray.core.paths import Places, places
-from tray.jobs import engine_install, first_backup
+from tray.jobs import choices, engine_install, first_backup
 from tray.schedule import change
-from tray.wording import escape
+from tray.wording import escape, size
 
 _LONGEST_PASSWORD = 4096
 _NOTHING_TO_PROVE = 1
@@ -139,6 +139,10 @@ def _make(here: Places, args: Namespace) -> Job:
 
 def _asked(given: dict[str, Any], name: str, home: str) -> dict[str, Any]:
     """Return *given* with the user's answers to the open questions."""
+    if given["repository"] is None:
+        for drive in choices.drives():
+            place = choices.on_drive(drive.path, given["name"] or name)
+            print(f"The drive {escape(drive.name)} has {size(drive.free)} free: {escape(place)}")
     where = "Where to? A new folder, best on another disk, or an address such as sftp:me@nas:/backup"
     return {
         "sources": given["sources"] or [_answer("Back up which folder?", home)],

@@ -58,6 +58,7 @@ def sheet(places: Places, name: str, *, with_password: bool = False) -> facts.Sh
     steps = (
         recovery.steps(backup.engine.name, backup.shown, backup.sources, backup.version) if backup.repository else []
     )
+    steps[1:1] = _login(backup, with_password=with_password) if steps else []
     title = "Restore on another machine"
     return facts.Sheet(
         kind="Recovery sheet",
@@ -136,6 +137,15 @@ def _rows(backup: _Backup) -> Iterator[tuple[str, str]]:
             "Variables",
             escape(f"{names}: their values are in {expand(backup.job.environment_file)}; keep a copy of it"),
         )
+
+
+def _login(backup: _Backup, *, with_password: bool) -> list[recovery.Step]:
+    """Return the steps that set the variables of the job's login, with their values if the user asks for that."""
+    variables = configured.variables(backup.job)
+    if with_password:
+        return [(f"Set {name}.", f"export {name}={shlex.quote(value)}") for name, value in variables.items()]
+    words = "Set {0}: type its value after this command, in the same terminal as all that follow."
+    return [(words.format(name), f"read -r {name} && export {name}") for name in variables]
 
 
 def _shown(command: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from tray.status import control, marking
 from tray.window import audit_page, bridge, export, import_page, lists, run_pages, verification
 from tray.window.bridge import Call
 from tray.window.create_page import Setup
-from tray.window.job_page import Jobs
+from tray.window.job_page import Jobs, a_job
 from tray.window.status_feed import Feed
 
 _PATH, _NAME, _SECRET, _SOURCES = 4096, 80, 1024, 100
@@ -43,7 +43,7 @@ class Desk(Protocol):
 def table(places: Places, feed: Feed, desk: Desk) -> dict[str, Call]:
     """Return every call by its name."""
     writer, jobs = export.Writer(desk.choose_file), Jobs(places, desk.tell_ended)
-    setup, of_job = Setup(places, feed, desk, jobs), {"job": bridge.text(_NAME)}
+    setup, of_job = Setup(places, feed, desk, jobs), {"job": a_job}
     existing = import_page.Existing(places)
     target = {
         "sources": bridge.texts(_SOURCES, _PATH),

@@ -180,6 +180,14 @@ class Scales:
             threading.Thread(target=self._work, daemon=True, name="measure").start()
 
     def _work(self) -> None:
+        try:
+            self._measure_all()
+        except BaseException:
+            with self._changed:
+                self._works = False  # the next wish begins anew
+            raise
+
+    def _measure_all(self) -> None:
         while True:
             with self._changed:
                 path = next((path for path in self._wanted if path not in self._known), None)

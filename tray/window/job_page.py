@@ -7,7 +7,7 @@ from subprocess import Popen
 from typing import Any
 
 from tray import wording
-from tray.config.jobs import DEFAULT_ENGINE, Job
+from tray.config.jobs import DEFAULT_ENGINE, Job, is_name
 from tray.core import clock, ourselves
 from tray.core.errors import BackupStartError, BackupTrayError, JobNotFoundError, SchedulerError
 from tray.core.model import BACKUP, CHECK, shown_name
@@ -26,6 +26,13 @@ _NOTHING_PROVEN = 1
 
 Tell = Callable[[str, dict[str, str] | None], None]
 """Takes the name under which runs are shown when the process of one ended, and the error if it ended badly."""
+
+
+def a_job(value: object) -> str:
+    """Check for a name that a job can have, so that no program takes it for an option (a `bridge.Check`)."""
+    if not isinstance(value, str) or not is_name(value):
+        raise ValueError("the name of a job is needed")
+    return value
 
 
 class Jobs:

@@ -9,7 +9,7 @@ from tray.core import ourselves
 from tray.core.errors import CheckImpossibleError, JobNotFoundError, NotScheduledError, WhenError
 from tray.core.paths import Places
 from tray.report import recovery
-from tray.window.job_page import Jobs
+from tray.window.job_page import Jobs, a_job
 
 crontab, configured = schedulers.crontab, schedulers.configured
 
@@ -109,6 +109,14 @@ def test_the_end_of_a_process_is_told_with_the_command_that_says_more(
     assert name == ("home" if verb == "backup" else "home (check)")
     assert (error is None) == fine
     assert error is None or f"`backup-tray {verb} home`" in error["next"]
+
+
+@pytest.mark.parametrize("name", ["", "--with-password", "-x", " home", "a\nb", "x" * 81, None, 5])
+def test_only_a_name_that_a_job_can_have_gets_through(name: object) -> None:
+    """Nothing that a page sends becomes an option of a program."""
+    with pytest.raises(ValueError, match="name of a job"):
+        a_job(name)
+    assert a_job("my papers") == "my papers"
 
 
 def test_a_job_that_is_not_configured_is_not_started(configured: Places) -> None:
