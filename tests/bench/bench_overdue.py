@@ -76,7 +76,8 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--curve", action="store_true", help="print false alarms against stops told within three days")
     parser.add_argument("--speed", action="store_true", help="measure time instead")
-    parser.add_argument("--history", type=Path, nargs="*")
+    parser.add_argument("--history", type=Path, nargs="*", help="replay these files; their form: see read")
+    parser.add_argument("--stops", type=int, default=200, help="stops in each history")
     options = parser.parse_args()
     if options.speed:
         speed()
@@ -96,7 +97,8 @@ def main() -> None:
         files = sorted(FOLDER.glob("*.txt")) if options.history is None else options.history
         for file in files:
             if options.only in file.stem:
-                show(file.stem, summed(pool.imap_unordered(_history, [(file, part) for part in range(options.jobs)])))
+                works = [(file, place, options.stops) for place in range(options.stops)]
+                show(file.stem, summed(pool.imap_unordered(_history, works, chunksize=5)))
 
 
 def simulated(pool: PoolOfProcesses, name: str, seeds: int) -> Tallies:
@@ -135,14 +137,13 @@ def _seed(work: tuple[str, int]) -> Tallies:
     return stopped(world, midnight(rng.randrange(first, last)), tallies)
 
 
-def _history(work: tuple[Path, int]) -> Tallies:
-    file, part = work
+def _history(work: tuple[Path, int, int]) -> Tallies:
+    """Return the figures of one stop in a history; those of the false alarms come with the first."""
+    file, place, stops = work
     world = read(file)
     begin, end = world.runs[0].start, world.runs[-1].end
-    tallies = alarms(world, begin, end) if part == 0 else {rule: Tally() for rule in RULES}
-    for number in range(part, 200, 2):
-        tallies = stopped(world, begin + (end - begin) * (60 + number) // 265, tallies)
-    return tallies
+    tallies = alarms(world, begin, end) if place == 0 else {rule: Tally() for rule in RULES}
+    return stopped(world, begin + (end - begin) * (stops * 3 // 10 + place) // (stops * 4 // 3), tallies)
 
 
 def alarms(world: World, begin: int, end: int) -> Tallies:
@@ -297,17 +298,19 @@ def wilson(hits: int, trials: int) -> tuple[float, float]:
 
 
 def read(file: Path) -> World:
-    """Read lines "period HOURS", "on LINE" if stated, "awake FROM TO", "run FROM TO ok|failed|missed"; others are comments.
+    """Read lines "period HOURS", "zone NAME", "on LINE" if stated, "awake FROM TO", "run FROM TO ok|failed|missed", and comments.
 
     A run that was missed is one that never came: an alarm about it is right, and not counted.
     """
-    awake, runs, rhythm, period = list[tuple[int, int]](), list[Run](), Rhythm(zone="Europe/Berlin"), DAY
+    awake, runs, rhythm, period = list[tuple[int, int]](), list[Run](), Rhythm(zone=BERLIN), DAY
     for line in file.read_text().splitlines():
         match line.split():
             case ["period", hours]:
                 period = int(hours) * HOUR
             case ["on", *words]:
-                rhythm = Rhythm("stated", on=" ".join(words), zone="Europe/Berlin")
+                rhythm = Rhythm("stated", on=" ".join(words), zone=rhythm.zone)
+            case ["zone", zone]:
+                rhythm = Rhythm(zone=zone)
             case ["awake", begin, end]:
                 awake.append((int(begin) * 1000, int(end) * 1000))
             case ["run", begin, end, word]:

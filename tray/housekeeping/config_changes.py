@@ -10,14 +10,17 @@ import re
 import secrets
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import date, time
 from pathlib import Path
 from typing import Any
 
 from tray.audit import spool
 from tray.audit.entry import Action, Draft, Severity
+from tray.audit.store import AuditLog
 from tray.config import saving
 from tray.core import clock
+from tray.core.errors import AuditMissingError
 from tray.core.files import content
 from tray.core.paths import Places
 from tray.core.redact import HIDDEN, Redactor, is_secret_name
@@ -36,7 +39,11 @@ Values = dict[str, list[str]]
 
 
 def check(places: Places) -> None:
-    """Compare the file with the last known content and record the difference; the first time only remember it."""
+    """Compare the file with the last known content and record the difference, and each job that is in it for the first time.
+
+    The first time of all it only remembers the content, and records the jobs that the log does not know: from then on each is
+    expected to run, however often the file is written again.
+    """
     with saving.at_rest(places) as free:  # a change that the program makes just now is recorded by itself
         if free:
             _check(places)
@@ -59,6 +66,7 @@ def _check(places: Places) -> None:
         changes = compared(known["values"], values)
         if changes:
             _record(places, "changed" if mark is not None else "removed", changes, None)
+    _record_jobs(places, _new_jobs(places, known.get("values"), values))
     task_memory.save(places, _NAME, {"salt": salt, "values": values, "mark": mark})
 
 
@@ -171,6 +179,40 @@ def _record(places: Places, result: str, changes: Sequence[dict[str, str | None]
         body["why"] = fault
     severity = Severity.WARNING if weighty else Severity.INFO
     spool.record(places, [Draft(Action.CONFIG_CHANGED, result=result, severity=severity, body=body)])
+
+
+def _new_jobs(places: Places, before: Values | None, values: Values) -> dict[str, list[str]]:
+    """Return the jobs of *values* that were not there *before*, or that the log does not know, each with its keys."""
+    jobs = _jobs(values)
+    if before is not None:
+        return {name: keys for name, keys in jobs.items() if name not in _jobs(before)}
+    try:
+        with AuditLog.read(places.audit_db) as log:
+            known = log.good_runs([(name,) for name in jobs])
+    except AuditMissingError:
+        return jobs
+    return {name: jobs[name] for name, past in zip(jobs, known, strict=True) if past.first_ms is None}
+
+
+def _jobs(values: Values) -> dict[str, list[str]]:
+    """Return the names of the jobs in *values*, each with its keys."""
+    jobs: dict[str, list[str]] = {}
+    for key in sorted(values):
+        with suppress(tomllib.TOMLDecodeError):  # a name of characters that JSON writes in another way
+            for name, table in tomllib.loads(f"{key} = 0").get("jobs", {}).items():
+                jobs.setdefault(name, []).extend(table if isinstance(table, dict) else ())
+    return jobs
+
+
+def _record_jobs(places: Places, jobs: Mapping[str, Sequence[str]]) -> None:
+    about: dict[str, Any] = {"change": "edited outside this program", "file": str(places.config_file)}
+    now = clock.now_ms()
+    drafts = [
+        Draft(Action.JOB_CREATED, time_ms=now, job=name, body={**about, "keys": [*dict.fromkeys(keys)]})
+        for name, keys in jobs.items()
+    ]
+    if drafts:
+        spool.record(places, drafts)
 
 
 def _modified(file: Path) -> str | None:

@@ -15,7 +15,7 @@ ENOUGH_AWAKE_MS = 1_800_000
 """A slot is missed only if the machine was awake for so long in its window."""
 
 MISSES = 3
-"""After so many missed slots in a row, on as many days, no tolerance counts: it may be longer than a laptop is awake in a week."""
+"""After so many slots without a good run, each with enough time awake, no tolerance counts: it may be all of a laptop's week."""
 
 _MOST_STEPS = 1000
 
@@ -90,10 +90,11 @@ def _open(terms: Plan, slot: int, awake: Awake, now_ms: int) -> Iterator[int]:
 def _overdue_at(terms: Plan, slot: int, awake: Awake, now_ms: int) -> int | None:
     """Return when the job became or becomes overdue if it has not run since before *slot*; None if that is far away."""
     if terms.gap_ms >= ONE_IS_ENOUGH_MS or not terms.gap_ms:
-        moments = list[int]()
-        for number, each in enumerate(_open(terms, slot, awake, now_ms), 1):
+        moments, passed, enough = list[int](), 0, 0
+        for each in _open(terms, slot, awake, now_ms):
+            passed += 0 < enough <= each
             enough = awake.at(each + terms.delay_ms, ENOUGH_AWAKE_MS, now_ms)
-            moments.append(enough if number == MISSES else max(terms.deadline(each, awake, now_ms), enough))
+            moments.append(enough if passed + 1 == MISSES else max(terms.deadline(each, awake, now_ms), enough))
         return min(moments)
     missed, window = 0, max(terms.gap_ms, HOUR_MS)
     for _ in range(_MOST_STEPS):

@@ -320,6 +320,29 @@ def test_what_the_program_writes_itself_is_not_an_edit(configured: Places, monke
         file.unlink()
 
 
+def test_a_job_in_the_file_for_the_first_time_is_an_entry_of_its_own(configured: Places) -> None:
+    """From that on it is expected to run; writing the file again begins nothing anew, a new table of the job does."""
+    made = FIRST + '[jobs."two words"]\ncommand = ["true"]\nevery = "1d"\n'
+    for text in (made, made + "\n", made + "stalled_after = '5m'\n"):
+        write(configured, text)
+        config_changes.check(configured)
+    (new,) = entries(configured, "job.created")
+    assert (new.data["job"], body(new)["keys"]) == ("two words", ["command", "every"])
+    write(configured, FIRST)
+    config_changes.check(configured)
+    write(configured, made)
+    config_changes.check(configured)
+    assert [entry.data["job"] for entry in entries(configured, "job.created")] == ["two words", "two words"]
+
+
+def test_the_first_look_at_the_file_records_only_jobs_that_the_log_does_not_know(places: Places) -> None:
+    """A job that has run since long ago does not begin anew because this program looks at the file for the first time."""
+    filled(places, 1)
+    write(places, FIRST + '[jobs.new]\ncommand = ["true"]\n')
+    config_changes.check(places)
+    assert [entry.data["job"] for entry in entries(places, "job.created")] == ["new"]
+
+
 def test_a_great_many_changes_are_counted(configured: Places) -> None:
     """An entry stays small, and says how much it leaves out."""
     many = "".join(f'[jobs.j{number}]\ncommand = ["true"]\n' for number in range(config_changes.MAX_CHANGES + 5))

@@ -106,6 +106,17 @@ def test_three_missed_days_are_enough_on_a_laptop_that_is_on_for_two_hours_a_day
     assert (answer.expected_by_ms, answer.missed) == (at("2026-03-06 20:30"), 3 if word is Word.OVERDUE else 0)
 
 
+def test_slots_between_two_wakes_of_two_minutes_are_one_sleep() -> None:
+    """A laptop that wakes at night for its clock has missed nothing on four days in a bag: the catch-up gets its time."""
+    goods = daily("2026-03-01 12:00", 20).goods
+    wakes = [(at(f"2026-03-2{day} 03:00"), at(f"2026-03-2{day} 03:02")) for day in range(1, 5)]
+    morning = at("2026-03-25 08:00")
+    days = [(begin - HOUR, begin + HOUR) for begin, _ in goods]
+    awake = Awake([*days, *wakes, (morning, morning + 4 * HOUR)], [(at("2026-02-01 00:00"), at("2026-04-01 00:00"))])
+    answer = expect(Rhythm("stated", on="*-*-* 12:00", zone="UTC"), Past(goods, goods[0][0]), awake, morning + 2 * HOUR)
+    assert answer.overdue_since_ms is None
+
+
 def test_an_hourly_job_may_miss_one_slot() -> None:
     """One missed hour is late, two are overdue, and each needs half an hour awake of its own."""
     past = daily("2026-03-01 00:00", 30, every=HOUR)

@@ -18,6 +18,7 @@ from tray.core import clock
 from tray.core.errors import JobNotFoundError
 from tray.core.model import Expected, JobStatus, Outcome, State, Status
 from tray.core.paths import Places, private
+from tray.housekeeping import config_changes
 from tray.rhythm import Rhythm
 from tray.runs import Process, RunInfo
 from tray.status import StatusSource, expected, marking
@@ -62,6 +63,22 @@ def daily(world: World, days: range, *jobs: str) -> None:
         world.go(day, 12)
         for name in jobs:
             world.run(name)
+
+
+def test_a_job_that_never_ran_alarms_although_its_file_is_written_anew_each_day(
+    places: Places, world: World, source: StatusSource
+) -> None:
+    """A tool that manages config.toml may write it daily: the job is known since its first appearance all the same."""
+    world.run("other")
+    states = []
+    for day in range(4):
+        world.go(day, 9)
+        configure(places, f'# written on day {day}\n[jobs.home]\ncommand = ["true"]\nevery = "1d"\n')
+        os.utime(places.config_file, (world.now / 1000, world.now / 1000))
+        config_changes.check(places)
+        world.go(day, 20)
+        states.append(job(source.poll(), "home").state)
+    assert states == [State.NONE, State.OVERDUE, State.OVERDUE, State.OVERDUE]
 
 
 def test_a_daily_job_is_due_then_late_then_overdue(places: Places, world: World, source: StatusSource) -> None:
