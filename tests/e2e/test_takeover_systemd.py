@@ -92,3 +92,23 @@ def test_the_run_of_a_watched_timer_belongs_to_its_job(booted: Booted) -> None:
     assert [(run["source"], run["outcome"]) for run in booted.runs("ann", "papers")] == [("observed", "succeeded")]
     assert listed(booted, "ann")["user timer papers.timer"]["state"] == "taken over"
     booted.root("systemctl", "stop", "tracker")
+
+
+def test_without_a_session_timers_are_found_in_their_files_and_a_crontab_that_is_forbidden_is_said(
+    booted: Booted,
+) -> None:
+    """As after `su`: no manager of the user's answers, and an administrator keeps ann from cron."""
+    booted.log_out("ann")
+    booted.until(lambda: not booted.has_manager("ann"), "the end of the user's manager")
+    booted.root("sh", "-c", "echo ann >/etc/cron.deny")
+    try:
+        entries = listed(booted, "ann")
+    finally:
+        booted.root("rm", "/etc/cron.deny")
+        booted.log_in("ann")
+    mine = entries["user timer papers.timer"]
+    assert mine["state"] in ("new", "taken over")
+    assert (mine["on"], mine["delay_seconds"]) == ("*-*-* 02:15:00", 1200)
+    assert mine["next"] is not None
+    assert entries["crontab of ann"]["state"] == "not understood"
+    assert "not allowed" in entries["crontab of ann"]["why"]

@@ -50,6 +50,7 @@ def _lines(facts: list[dict[str, Any]]) -> Iterator[str]:
         yield f"  {name:<{wide}}  {rhythm:<{wider}}  {wording.escape(each['started'])}".rstrip()
         if each["fault"] is not None:
             yield f"    fault: {wording.escape(each['fault']['why'])}"
+            yield f"    mend it: {wording.escape(each['fault']['next'])}"
 
 
 def _add_show(parser: ArgumentParser) -> None:
