@@ -76,8 +76,8 @@ def between(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def left() -> list[Path]:
-    """Return the files that checks have left in their folder, besides locks."""
-    return [path for path in (places().state / "restored").iterdir() if path.suffix != ".lock"]
+    """Return the files that checks have left in their folder, besides locks and the lists of suspects."""
+    return [path for path in (places().state / "restored").iterdir() if path.suffix not in (".lock", ".suspects")]
 
 
 def body() -> dict[str, Any]:
@@ -461,6 +461,23 @@ def test_other_bytes_of_the_same_size_and_time_are_damage(copy: Copy) -> None:
         True,
     )
     assert "proof" not in body()
+
+
+def test_a_damaged_file_is_not_forgotten_by_a_check_that_chooses_others(copy: Copy) -> None:
+    """Only chance leads to it at first; from then on each check looks at it, until it is well again."""
+    damaged = copy.files()[0]
+    data, status = damaged.read_bytes(), damaged.stat()
+    damaged.write_bytes(bytes([data[0] ^ 1]) + data[1:])
+    os.utime(damaged, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert any(tray("check", "copy").returncode == 2 for _ in range(60))
+    for _ in range(4):
+        done = tray("check", "copy")
+        assert (done.returncode, "1 of them because the last check found them wrong" in done.stdout) == (2, True)
+    damaged.write_bytes(data)
+    os.utime(damaged, ns=(status.st_atime_ns, status.st_mtime_ns))
+    done = tray("check", "copy")
+    assert (done.returncode, "1 of them because" in done.stdout) == (0, True)
+    assert "because" not in tray("check", "copy").stdout
 
 
 def test_a_copy_that_is_gone_fails_and_one_beside_its_backup_is_no_verdict(copy: Copy, tmp_path: Path) -> None:

@@ -10,14 +10,14 @@ import shutil
 import signal
 import stat
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from types import FrameType
 
-from tray.core.dataclass import dataclass
+from tray.core.dataclass import dataclass, field
 from tray.core.errors import AlreadyRunningError, BackupTrayError
 from tray.core.locks import FileLock
 from tray.core.model import CHECK, Outcome
@@ -28,6 +28,7 @@ from tray.engines.proving import Item, Snapshot
 from tray.jobs import configured, running, samples, ways
 from tray.jobs.engine_calls import Calls
 from tray.jobs.samples import Match, Sample
+from tray.jobs.suspects import Suspects
 from tray.jobs.verdicts import Verdict, judged, named, newest, unproven
 from tray.jobs.ways import Access
 from tray.wording import escape, plural, size
@@ -74,7 +75,8 @@ def _checked(here: Places, name: str, read_data: str | None) -> Verdict:
         job = configured.find(here, name)
         access = ways.access(job, os.environ)
         with workspace(here, name) as folder:
-            return Check(access, folder, read_data, partial(running.goes_on, here, job)).verdict()
+            suspects = Suspects(folder.with_suffix(".suspects"))
+            return Check(access, folder, read_data, partial(running.goes_on, here, job), suspects).verdict()
     except _OverError as over:
         return over.verdict
     except BackupTrayError as error:
@@ -141,13 +143,16 @@ class Check:
         folder: An empty private folder.
         read_data: The part of the data that the engine's check reads too; None: as it does by itself.
         backs_up: Tells whether a backup of the job goes on, which changes a copy that is no repository.
+        suspects: The files that the last check found wrong; they are looked at again.
     """
 
     access: Access
     folder: Path
     read_data: str | None = None
     backs_up: Callable[[], bool] = lambda: False
+    suspects: Suspects | None = None
     _verified: int = 0
+    _wrong: list[str] = field(default_factory=list)
     _doubt: str = ""
 
     @property
@@ -177,8 +182,19 @@ class Check:
 
     def _restored(self, snapshot: Snapshot) -> Verdict:
         items = self._choose(snapshot)
-        self._restore(snapshot, items)
-        return self._compare(snapshot, items)
+        try:
+            self._restore(snapshot, items)
+            verdict = self._compare(snapshot, items)
+        except _OverError as over:
+            if over.verdict.outcome is Outcome.FAILED:
+                self._remember(item.path for item in items)
+            raise
+        self._remember(self._wrong)
+        return verdict
+
+    def _remember(self, wrong: Iterable[str]) -> None:
+        if self.suspects is not None:
+            self.suspects.keep(wrong)
 
     def _check(self) -> None:
         try:
@@ -249,7 +265,7 @@ class Check:
 
     def _choose(self, snapshot: Snapshot) -> list[Item]:
         """Return a few random files of the snapshot, for which there is room."""
-        sample = Sample()
+        sample = Sample(frozenset() if self.suspects is None else self.suspects.read())
 
         def take(line: bytes) -> bool:
             item = self.access.prover.read_file(line)
@@ -270,7 +286,9 @@ class Check:
                 "Free some space there, then check again.",
             )
         of = f"{sample.files:,}" if sample.whole else f"the first {sample.files:,}"
-        _say(f"Restoring {plural(len(items), 'file')} of {of}, chosen at random, from {named(snapshot)}:")
+        again = sum(item.path in sample.suspects for item in items)
+        first = f", {again} of them because the last check found them wrong" if again else ""
+        _say(f"Restoring {plural(len(items), 'file')} of {of}, chosen at random{first}, from {named(snapshot)}:")
         return items
 
     def _restore(self, snapshot: Snapshot, items: Sequence[Item]) -> None:
@@ -313,6 +331,7 @@ class Check:
             problem, match, by_hash = self._file(item, hashes.get(item.path), by_restoring)
             if problem:
                 wrong.append(f"{escape(item.path)} {problem}")
+                self._wrong.append(item.path)
                 _tell(f"  {wrong[-1]}", problem=problem, item=item.path)
             else:
                 assert match is not None

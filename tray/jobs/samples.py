@@ -32,12 +32,15 @@ class Sample:
     """A sample of the files of one snapshot, each with the same chance; takes a bounded amount of memory.
 
     Attributes:
+        suspects: Paths of files that are chosen first, without chance.
         files: Files that were seen.
         whole: Whether all were seen; else only the first ones had a chance.
     """
 
+    suspects: frozenset[str] = frozenset()
     files: int = 0
     whole: bool = True
+    _first: list[Item] = field(default_factory=list)
     _fit: int = 0
     _kept: list[Item] = field(default_factory=list)
     _chance: random.Random = field(default_factory=random.SystemRandom)
@@ -46,7 +49,9 @@ class Sample:
     def add(self, item: Item) -> bool:
         """Take one file; return False if no more are wanted."""
         self.files += 1
-        if 0 < item.size <= MOST_BYTES:
+        if item.path in self.suspects:
+            self._first.append(item)
+        elif 0 < item.size <= MOST_BYTES:
             self._fit += 1
             place = self._chance.randrange(self._fit)
             if len(self._kept) < _KEPT:
@@ -57,10 +62,11 @@ class Sample:
         return self.whole
 
     def chosen(self) -> list[Item]:
-        """Return the files to restore: at most `FILES`, of `MOST_BYTES` together; empty files prove nothing."""
+        """Return the files to restore, `MOST_BYTES` together: the suspects, then others up to `FILES`; empty ones prove nothing."""
         chosen: list[Item] = []
-        for item in self._kept:
-            if len(chosen) < FILES and sum(other.size for other in chosen) + item.size <= MOST_BYTES:
+        for item in (*self._first, *self._kept):
+            room = len(chosen) < FILES or item.path in self.suspects
+            if room and sum(other.size for other in chosen) + item.size <= MOST_BYTES:
                 chosen.append(item)
         return chosen
 

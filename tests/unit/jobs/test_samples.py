@@ -27,6 +27,17 @@ def test_at_most_three_files_and_fifty_mebibytes_are_chosen() -> None:
         assert sum(item.size for item in chosen) <= MOST_BYTES
 
 
+def test_suspects_are_chosen_whatever_chance_says() -> None:
+    """All of them, as far as there is room, and others only beside fewer than three."""
+    for suspects in ({"/f7"}, {"/f0", "/f1", "/f2", "/f3", "/f99"}):
+        made = Sample(frozenset(suspects))
+        for number in range(100):
+            made.add(Item(f"/f{number}", 10))
+        chosen = {item.path for item in made.chosen()}
+        assert chosen >= suspects
+        assert len(chosen) == max(FILES, len(suspects))
+
+
 def test_empty_and_huge_files_are_never_chosen() -> None:
     """The first prove nothing, the others cost too much."""
     assert sample([0, MOST_BYTES + 1]).chosen() == []
