@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 import time
+import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -110,6 +111,8 @@ def test_a_backup_of_a_folder_on_a_drive_takes_six_clicks_and_a_minute(plugged: 
     assert time.monotonic() - began < MOST_SECONDS
     assert window.script("return window.pressed") <= MOST_CLICKS
     assert (status()["state"], status()["last"]["outcome"]) == ("ok", "succeeded")
+    assert "skipped, and the skip is on record" in window.read("#card-schedule")
+    assert tomllib.loads(places.config_file.read_text())["jobs"]["home"]["conditions"] == ["target"]
 
 
 def test_the_sizes_of_folders_arrive_while_the_user_chooses(plugged: Plugged) -> None:

@@ -203,6 +203,8 @@ def _explain(here: Places, job: Job) -> None:
         print(f"  its login is kept in      {escape(job.environment_file)}")
     print(f"  to run it now             backup-tray backup {name}")
     print(f"  to run it every night     backup-tray schedule {name} --on 2:15")
+    if job.conditions:
+        print("  a scheduled start while its drive is away is skipped, and the skip is on record")
     try:
         print(f"  its recovery sheet is in  {escape(str(sheet.keep(here, job.name)))}")
     except (BackupTrayError, OSError) as error:

@@ -57,7 +57,7 @@ def drives() -> list[Drive]:
     connected = {}
     for part in psutil.disk_partitions():
         options = part.opts.split(",")
-        if not (_external(part.mountpoint) or "removable" in options) or "ro" in options:
+        if not (on_external_drive(part.mountpoint) or "removable" in options) or "ro" in options:
             continue
         try:
             usage = shutil.disk_usage(part.mountpoint)
@@ -67,6 +67,11 @@ def drives() -> list[Drive]:
             name = labels.get(os.path.realpath(part.device)) or os.path.basename(part.mountpoint) or part.mountpoint
             connected[part.mountpoint] = Drive(name, part.mountpoint, usage.free, usage.total)
     return sorted(connected.values(), key=lambda drive: -drive.free)
+
+
+def on_external_drive(path: str) -> bool:
+    """Whether the absolute *path* lies where systems mount drives that are not part of the machine."""
+    return any(Path(path).is_relative_to(root) and Path(path) != root for root in MOUNT_ROOTS)
 
 
 def on_drive(path: str, job: str) -> str:
@@ -90,10 +95,6 @@ def remotes() -> list[str]:
         return []
     lines = done.stdout.decode("utf-8", "replace").splitlines() if done.returncode == 0 else []
     return [line.strip() for line in lines if line.strip().endswith(":")]
-
-
-def _external(path: str) -> bool:
-    return any(Path(path).is_relative_to(root) and Path(path) != root for root in MOUNT_ROOTS)
 
 
 def _labels() -> Iterator[tuple[str, str]]:

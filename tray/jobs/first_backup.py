@@ -47,7 +47,8 @@ def create_first_backup(
     """Make a restic repository and a job that backs up *sources* into it; the job is not started.
 
     The login of an address that is known by variables, such as the keys of S3, is kept in a private file, since a schedule does
-    not have the variables of a terminal. *variables* are such variables beside those of the environment.
+    not have the variables of a terminal. *variables* are such variables beside those of the environment. A job whose repository
+    lies on an external drive gets the condition "target": a scheduled start while the drive is away is skipped, and on record.
 
     All input and the target are checked before anything is made. If making the repository fails, nothing is left behind. Once it
     is made its password is never removed again, whatever fails afterwards.
@@ -78,7 +79,14 @@ def create_first_backup(
             file.unlink()
         raise
     kept = None if file is None else str(file)
-    job = Job(name=name, sources=tuple(paths), repository=target, password_file=str(secret), environment_file=kept)
+    job = Job(
+        name=name,
+        sources=tuple(paths),
+        repository=target,
+        password_file=str(secret),
+        environment_file=kept,
+        conditions=("target",) if choices.on_external_drive(target) else (),
+    )
     with locked(places):
         save_job(places, job)
         _record(places, job)

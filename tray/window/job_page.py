@@ -66,6 +66,7 @@ class Jobs:
             "usual": USUAL_TIME,
             "schedule": self._schedule(known.name, BACKUP),
             "check_schedule": self._schedule(known.name, CHECK),
+            "waits": "target" in known.conditions,
             "watched": wording.escape(known.watched or ""),
         }
 

@@ -67,6 +67,21 @@ def test_drives_are_shown_by_their_label_and_that_with_the_most_room_first(
     assert [(drive.name, drive.free) for drive in choices.drives()] == [("BIG", 90), ("Anns stick", 10)]
 
 
+@pytest.mark.parametrize(
+    ("path", "external"),
+    [
+        ("/media/ann/STICK/backup", True),
+        ("/mnt/nas", True),
+        ("/mnt", False),
+        ("/srv/backup", False),
+        ("/media-x/y", False),
+    ],
+)
+def test_a_path_below_the_usual_mounts_is_on_an_external_drive(path: str, external: bool) -> None:
+    """A job with a repository there waits for the drive."""
+    assert choices.on_external_drive(path) == external
+
+
 def test_a_repository_on_a_drive_takes_a_name_that_is_free(tmp_path: Path) -> None:
     """Folders that are there stay."""
     assert choices.on_drive(str(tmp_path), "home") == str(tmp_path / "backup-home")
