@@ -143,5 +143,5 @@ def test_housekeeping_by_hand_names_the_failed_tasks(places: Places) -> None:
     places.config_file.write_text("[audit\n")
     done = tray("tracker", "--care")
     assert done.returncode == 1
-    assert "copies of checkpoints, pruning, forwarding: The configuration cannot be used" in done.stderr
+    assert "copies of checkpoints, pruning, forwarding, metrics: The configuration cannot be used" in done.stderr
     assert task_memory.load(places, "clock")
