@@ -12,5 +12,6 @@ basis.py                  the checkpoint that a report rests on, and the entries
 create.py, save.py        a report from beginning to end; the file: complete or not at all, and on record
 
 The content depends on the log, its baselines and the time zone: "as of" is when the checkpoint's last entry was recorded. Expected
-backups depend on config.toml and the record of awake times too. While those are the same, the same checkpoint gives the same bytes.
+backups depend on config.toml and the record of awake times too, and a period that is not over ends now. For a checkpoint that the
+user names it ends with the checkpoint: so the same checkpoint gives the same bytes while those stay the same.
 """

@@ -32,6 +32,8 @@ class Base:
         start: The first entry that was not pruned.
         begin_ms: When the first entry that is there was recorded.
         as_of_ms: When the last entry under the checkpoint was recorded: the report's own date.
+        until_ms: The moment to which the log tells of backups: now, or `as_of_ms` for a checkpoint that was given. A job that is
+            dead since the last entry must not look fine.
         foot: The checkpoint as one line, for the foot of each page.
         verdict: The verification of the log; None if the report needs none.
     """
@@ -43,6 +45,7 @@ class Base:
     start: int
     begin_ms: int
     as_of_ms: int
+    until_ms: int
     foot: str
     verdict: Verdict | None = None
 
@@ -71,7 +74,8 @@ def base(log: AuditLog, pinned: tuple[str, bytes] | None = None, verdict: Verdic
         verdict = replace(verdict, entries=size)  # more may have come since: they are not of this report
     start = log.start()
     first, last = (clock.from_text(log.entry(seq).data["recorded"]) for seq in (start, size - 1))
-    return Base(note, seen.origin, size, root, start, first, last, all_copies.footer(seen), verdict)
+    until = last if pinned is not None else max(last, clock.now_ms())
+    return Base(note, seen.origin, size, root, start, first, last, until, all_copies.footer(seen), verdict)
 
 
 def _pinned(log: AuditLog, name: str, note: bytes) -> tuple[int, bytes]:

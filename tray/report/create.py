@@ -220,7 +220,7 @@ def _summary(places: Places, log: AuditLog, wanted: Filter, rests: Base, entries
     if not summary.whole:
         return summary
     begin = summary.begin_ms if wanted.since_ms is None else wanted.since_ms
-    kept = rhythms.of_period(summary.runs, wanted.job, begin, summary.end_ms)
+    kept = rhythms.of_period(summary.runs, wanted.job, begin, min(summary.end_ms, rests.until_ms))
     return replace(summary, rhythms=kept, fault=rhythms.fault)
 
 

@@ -21,7 +21,7 @@ KEPT, LATE, MISSED, ASLEEP = "kept", "late", "missed", "asleep"
 OVERDUE, SILENT = "overdue", "silent"
 """A learnt rhythm: longer without a backup than its past explains; without a known rhythm: too long to call it fine."""
 
-MOST_SLOTS = 20_000
+MOST_SLOTS = 10_000
 """So many slots of one job are counted, the newest ones."""
 _CHUNK = 256
 _RELEARN = 10

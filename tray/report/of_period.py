@@ -131,7 +131,7 @@ def summarise(
 def _span(runs: Sequence[EndedRun], wanted: Filter, rests: Base) -> tuple[int, int]:
     """Return the first and last moment of the period: as the filter asks, as far as the log reaches."""
     newest = max((run.finished_ms for run in runs[:1]), default=rests.as_of_ms)
-    end = max(newest, rests.as_of_ms)
+    end = max(newest, rests.until_ms)
     if wanted.until_ms is not None:
         end = min(end, wanted.until_ms - 1)
     oldest = min((run.finished_ms for run in runs[-1:]), default=end)
@@ -195,7 +195,7 @@ def sheet(summary: Summary, *, every_run: bool) -> facts.Sheet:
 
 def _with_rhythms(summary: Summary, tone: str, headline: str) -> tuple[str, str]:
     """Return tone and headline with the missed backups: no period is green in which there is one."""
-    worse, words = expected_blocks.trouble(summary.rhythms, past=summary.end_ms < summary.rests.as_of_ms)
+    worse, words = expected_blocks.trouble(summary.rhythms, past=summary.end_ms < summary.rests.until_ms)
     return (worse if worse and tone != "fail" else tone), ", ".join(filter(None, (headline, words)))
 
 

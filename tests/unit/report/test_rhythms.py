@@ -10,14 +10,23 @@ import pytest
 from tests.unit.report.help import BEGIN, HOUR, ended, writer
 from tray.audit.entry import Action, Draft
 from tray.cli.main import main
+from tray.core import clock
 from tray.core.model import Outcome
 from tray.core.paths import Places, private
+from tray.rhythm.awake import Awake
+from tray.status.awake_times import AwakeTimes
 
 DAY = 24 * HOUR
 NASTY = '<script>alert(1)</script> "x" $(x)'
 SINCE = ("--since", "2026-09-21")
 
 pytestmark = pytest.mark.usefixtures("utc")
+
+
+@pytest.fixture(autouse=True)
+def awake(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine was awake all the time; records of this one have no say."""
+    monkeypatch.setattr(AwakeTimes, "read", lambda *_: Awake())
 
 
 def configure(places: Places, text: str, changed_ms: int = BEGIN - DAY) -> None:
@@ -89,6 +98,26 @@ def test_a_month_in_which_nothing_ran_is_a_report_of_what_was_missed(
     text = report(capsys, "--since", "2026-10-05", "--until", "2026-10-15")
     assert text.splitlines()[0] == "No runs in this period, home was overdue at its end, 11 expected backups missed"
     assert row(text, "home")[1:5] == ["11", "0", "0", "11"]
+
+
+def test_a_job_that_died_with_the_last_entry_does_not_look_fine(
+    places: Places, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Nothing is recorded where nothing runs: the period goes on until now, and a month until its end."""
+    configure(places, job("home", 'every = "1d"'))
+    with monkeypatch.context() as patch:
+        patch.setattr(clock, "now_ms", lambda: BEGIN + 4 * DAY)
+        with writer(places) as log:
+            log.append(days("home", range(5)))
+        (tmp_path / "note").write_bytes(_note(places))
+    monkeypatch.setattr(clock, "now_ms", lambda: BEGIN + 50 * DAY)
+    text = report(capsys, *SINCE)
+    assert text.splitlines()[0] == "All 5 runs succeeded, home is overdue, 45 expected backups missed"
+    assert "at least 46 d" in text
+    month = report(capsys, "--month", "2026-10")
+    assert month.splitlines()[0] == "No runs in this period, home was overdue at its end, 31 expected backups missed"
+    pinned = report(capsys, *SINCE, "--checkpoint", str(tmp_path / "note"))
+    assert pinned.splitlines()[0] == "All 5 runs succeeded"
 
 
 @pytest.mark.parametrize("kind", ["text", "html", "pdf", "json"])
