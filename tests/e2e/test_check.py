@@ -542,6 +542,16 @@ def test_a_scheduled_check_whose_job_is_broken_is_red(home: Home) -> None:
     assert of("home")["state"] == "ok"
 
 
+def test_a_scheduled_check_of_an_engine_that_cannot_be_checked_is_red(home: Home) -> None:
+    """The job was changed since the schedule was made; one that the user starts is refused, and leaves no record."""
+    folder = places().config_file
+    folder.write_text('[jobs.home]\ncommand = ["dar", "-c", "/tmp/a", "-R", "/etc"]\n')
+    assert tray("check", "home").returncode == 2
+    assert not [job for job in status()["jobs"] if job["kind"] == "check"]
+    assert tray("check", "--scheduled", "home").returncode == 2
+    assert (checked()["outcome"], "not of dar" in checked()["reason"]) == ("failed", True)
+
+
 @pytest.fixture
 def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The archive of a job `docs` of tar's, whose name says that it is not compressed; its source is beside it."""

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from tray.cli import Command
 from tray.core import ourselves
-from tray.core.errors import ConfigError, UsageError
+from tray.core.errors import CheckImpossibleError, ConfigError, UsageError
 from tray.core.model import CHECK as KIND
 from tray.core.paths import Places, places
 from tray.engines.restore_test import RestoreTest
@@ -35,7 +35,7 @@ def _check(args: Namespace) -> int:
         UsageError: The engine cannot read such a part of the data.
     """
     here = places()
-    with _on_record(here, args.job):
+    with _on_record(here, args.job, scheduled=args.scheduled):
         job = configured.find(here, args.job)
         access = ways.access(job, os.environ)
     read_data = args.read_data or job.check_read_data
@@ -54,11 +54,13 @@ def _check(args: Namespace) -> int:
 
 
 @contextmanager
-def _on_record(here: Places, job: str) -> Iterator[None]:
-    """Put a check of *job* on record that failed before there was a command to start."""
+def _on_record(here: Places, job: str, *, scheduled: bool) -> Iterator[None]:
+    """Put a check of *job* on record that failed before there was a command to start; a scheduler shows its words to no user."""
     try:
         yield
-    except ConfigError as error:
+    except (ConfigError, CheckImpossibleError) as error:
+        if isinstance(error, CheckImpossibleError) and not scheduled:
+            raise
         record.failure(here, job, " ".join(filter(None, (error.what, error.why))), KIND)
         raise
 

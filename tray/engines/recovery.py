@@ -9,7 +9,7 @@ from typing import cast
 
 Step = tuple[str, str]
 """A sentence and the exact command for a POSIX shell; "" where there is none."""
-ENGINES = ("restic", "borg", "rclone", "rsync")
+ENGINES = ("restic", "borg", "rclone", "rsync", "tar")
 """Engines whose commands are known."""
 TARGET = "~/restored"
 """The folder into which the commands restore."""
