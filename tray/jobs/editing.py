@@ -25,6 +25,8 @@ from tray.status import past_runs
 from tray.wording.near_names import known_jobs
 
 RECORD_SECONDS = 5.0
+RENAMED = "job renamed"
+"""The words of an entry about a new name: its keys only moved."""
 _OF_RUNS = (Action.RUN_STARTED, *ENDS, Action.RUN_SKIPPED)
 """Entries that make a job known without config.toml; one that was removed before it ever ran leaves none."""
 _OF_KIND = tuple(f" ({kind})" for kind in KINDS)
@@ -205,7 +207,7 @@ def rename(places: Places, old: str, new: str) -> None:
         text = saving.renamed(text, old, new) if old in present.in_file else text
         return _with_matches(text, new, [old])
 
-    _save(places, (old, new), "job renamed", change)
+    _save(places, (old, new), RENAMED, change)
     _record(places, Draft(Action.JOB_RENAMED, job=new, result="renamed", body={"from": old}))
 
 

@@ -5,6 +5,7 @@ that are not counted, since another rhythm may have been stated then.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 
 from tray import wording
 from tray.audit.entry import ENDS, Action
@@ -18,6 +19,7 @@ from tray.core.errors import ConfigError
 from tray.core.model import BACKUP, EndedRun, Expectation, State, Word, judge
 from tray.core.paths import Places
 from tray.housekeeping import config_changes
+from tray.jobs import editing
 from tray.report import basis, kept_slots
 from tray.report.basis import Base
 from tray.report.kept_slots import Met, Stretch
@@ -238,20 +240,21 @@ class Rhythms:
         return max((at for key in _RHYTHM_KEYS for at, _, _ in self._changed(name, key)), default=0)
 
     def _changed(self, name: str, key: str) -> list[Change]:
-        """Return the changes of a key of the job on record, the oldest first."""
+        """Return the changes of a key of the job on record, the oldest first; another name changes nothing."""
         if self._changes is None:
             self._changes = {}
             wanted = Filter(action=(str(Action.CONFIG_CHANGED),))
             for entry in basis.matching(self._log, wanted, self._rests, entries=True):
-                changes = (entry.body or {}).get("changes")
+                body, at = entry.body or {}, clock.from_text(entry.data["time"])
+                changes = body.get("changes") if body.get("change") != editing.RENAMED else None
                 for change in changes if isinstance(changes, list) else ():
                     if isinstance(change, dict):
                         before, after = (
                             None if change.get(side) is None else str(change[side]) for side in ("from", "to")
                         )
-                        at = clock.from_text(entry.data["time"])
-                        self._changes.setdefault(str(change.get("key")), []).insert(0, (at, before, after))
-        return self._changes.get(f"{config_changes.key_text(('jobs', name))}.{key}", [])
+                        self._changes.setdefault(str(change.get("key")), []).append((at, before, after))
+        keys = (f"{config_changes.key_text(('jobs', each))}.{key}" for each in self.names.recorded(name))
+        return sorted((change for each in keys for change in self._changes.get(each, ())), key=itemgetter(0))
 
 
 def _goods(runs: Iterable[EndedRun]) -> list[Run]:

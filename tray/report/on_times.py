@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from datetime import date, datetime, tzinfo
+from operator import itemgetter
 
 from tray.core.dataclass import dataclass
 
@@ -43,7 +44,8 @@ def on_times(
     """
     is_on = _is_on(enabled[0][1]) if enabled else present[0]
     off_until = _moment(until[0][1], of) if until else present[1]
-    events = sorted([*((at, "enabled", to) for at, _, to in enabled), *((at, "until", to) for at, _, to in until)])
+    changes = [*((at, "enabled", to) for at, _, to in enabled), *((at, "until", to) for at, _, to in until)]
+    events = sorted(changes, key=itemgetter(0))
     on: list[tuple[int, int]] = []
     since = 0
     for at, key, to in [*(event for event in events if event[0] < end_ms), (end_ms, "", None)]:

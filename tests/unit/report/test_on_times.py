@@ -34,6 +34,12 @@ def day(number: int) -> int:
         ([], [(day(3), None, OFF)], (True, ON), OnTimes([(BEGIN, day(3)), (ON, END)])),
         ([], [(day(3), None, OFF), (day(5), OFF, None)], (True, 0), OnTimes([(BEGIN, day(3)), (day(5), END)])),
         ([], [(day(40), None, '"2099-01-01"')], (True, day(9999)), OnTimes([(BEGIN, END)])),
+        (
+            [(day(5), None, "false"), (day(5), "false", None)],
+            [(day(5), None, OFF)],
+            (True, ON),
+            OnTimes([(BEGIN, day(5)), (ON, END)]),
+        ),
         ([(day(5), None, "true")], [(day(6), None, '"nonsense"')], (True, 0), OnTimes([(BEGIN, END)])),
     ],
 )

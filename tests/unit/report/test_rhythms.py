@@ -176,6 +176,19 @@ def test_slots_before_the_rhythm_was_stated_are_not_counted(places: Places, caps
     assert before[:2] == ["not known: its settings were changed on 2026-09-28", "–"]
 
 
+def test_a_new_name_changes_no_rhythm(places: Places, capsys: pytest.CaptureFixture[str]) -> None:
+    """The slots of the job before it was renamed count, and so does the change of its rhythm under the old name."""
+    configure(places, job("home", 'every = "1d"'))
+    changes = [{"key": "jobs.home.every", "from": '"1w"', "to": '"1d"'}]
+    with writer(places) as log:
+        log.append([Draft(Action.CONFIG_CHANGED, time_ms=BEGIN - 60_000, result="changed", body={"changes": changes})])
+        log.append(days("home", [0, 1, 3]))
+    assert main(["jobs", "rename", "home", "house"]) == 0
+    capsys.readouterr()
+    cells = row(report(capsys, *SINCE, "--until", "2026-09-24"), "house")
+    assert cells[:5] == ["every day", "3", "2", "0", "1"]
+
+
 def test_times_in_which_a_job_was_off_are_left_out_and_those_before_and_after_count(
     places: Places, capsys: pytest.CaptureFixture[str]
 ) -> None:
