@@ -9,7 +9,7 @@ from contextlib import closing, suppress
 from tray.cli import Command
 from tray.cli.main import tell
 from tray.core import ourselves
-from tray.core.errors import BackupTrayError, NoWebViewError, RunNotFoundError
+from tray.core.errors import BackupTrayError, NoWebViewError
 from tray.core.paths import Places, places
 from tray.window import app, instance
 
@@ -64,21 +64,22 @@ def _apart(here: Places, page: str) -> int:
 
 
 def _print_instead(page: str) -> None:
-    """Print the content of *page* in place of the window: a report, a log, the history, or the status."""
-    from tray.cli import history, report, status  # only here: a window has its own pages
+    """Print the content of *page* in place of the window: a report, a log, the history, existing backups, or the status."""
+    from tray.cli import history, jobs, report, status  # only here: a window has its own pages
     from tray.status import StatusSource
 
     name, _, run = page.partition("/")
-    command = {"report": report.REPORT, "log": history.LOG, "history": history.HISTORY}.get(name)
+    existing, _ = jobs.PARTS["import"]
+    command = {"report": report.REPORT, "log": history.LOG, "history": history.HISTORY, "import": existing}.get(name)
     if command is not None:
         parser = ArgumentParser()
         command.register(parser)
         try:
-            command.run(parser.parse_args([] if name == "history" else [run or "last"]))
+            command.run(parser.parse_args([] if name in ("history", "import") else [run or "last"]))
             sys.stdout.flush()
             return
-        except RunNotFoundError:
-            pass  # there is none: the status tells what is on record
+        except BackupTrayError:
+            pass  # there is no such run, or no list: the status tells what is on record, and why it cannot be read
     with closing(StatusSource(places(), role="cli", start_tracker=False)) as source:
         print(status.text(source.poll()), flush=True)
 

@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 
+from tests.unit.takeover.machines import machine
 from tray.cli import window as command
 from tray.core import paths
 from tray.core.errors import BackupTrayError, NoWebViewError, WebViewUnsafeError, surfaces
 from tray.core.paths import Places
+from tray.takeover import discover
 from tray.window import app, toolkit
 
 
@@ -220,18 +222,21 @@ def test_in_a_virtual_environment_the_hint_names_what_helps_there(tmp_path: Path
         assert ("installers/linux/install.sh" in words) != sees
 
 
-def test_without_a_web_view_the_status_is_printed(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("page", "words"), [("report", "No backups performed"), ("import", "restic-x: restic")])
+def test_without_a_web_view_the_content_of_the_page_is_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, page: str, words: str
 ) -> None:
-    """The same report stands in the terminal, and the caller learns that no window came."""
+    """The same stands in the terminal, and the caller learns that no window came."""
+    here = machine(tmp_path / "machine", "15 2 * * * restic -r /b backup /x\n")
+    monkeypatch.setattr(discover, "this_machine", lambda: here)
 
     def fails(*_: object) -> None:
         raise NoWebViewError("It is not there.")
 
     monkeypatch.setattr(app, "open_window", fails)
     with pytest.raises(NoWebViewError) as caught:
-        command.WINDOW.run(SimpleNamespace(page="report"))  # type: ignore[arg-type] # all that it reads
-    assert "No backups performed" in capsys.readouterr().out
+        command.WINDOW.run(SimpleNamespace(page=page))  # type: ignore[arg-type] # all that it reads
+    assert words in capsys.readouterr().out
     assert caught.value.exit_code != 0
 
 

@@ -57,6 +57,20 @@ def test_borgmatic_2_hands_borg_a_list_that_is_another_one_each_night(tmp_path: 
         assert not names.part(words, {}, "/").seen  # without the list the run could be of any configuration
 
 
+def test_two_configurations_of_borgmatic_into_one_repository_are_two_jobs(tmp_path: Path) -> None:
+    """Each has names of its own, so that both can be watched; the folders of a pattern are those that it means now."""
+    for name, source in (("a", "/srv/a"), ("b", "/srv/b*")):
+        text = f"source_directories: [{source}]\nrepositories: [{{path: /mnt/a.borg}}]\n"
+        put(tmp_path, f"/home/ann/.config/borgmatic.d/{name}.yaml", text)
+    for folder in ("b1", "b2", "c"):
+        (tmp_path / "srv" / folder).mkdir(parents=True)
+    first, second = findings(tmp_path, "@daily borgmatic create\n").values()
+    assert (first.state, second.state) == ("new", "new")
+    assert first.matches == ("borg /srv/a to /mnt/a.borg",)
+    assert second.matches == ("borg /srv/b1, /srv/b2 to /mnt/a.borg",)
+    assert (first.notes, "pattern" in second.notes[0]) == ((), True)
+
+
 @pytest.mark.parametrize("words_", ["check", "prune --stats", "list", "-v 1 -p -k"])
 def test_a_borgmatic_that_makes_no_backup_is_none(tmp_path: Path, words_: str) -> None:
     """A check at noon is no backup at noon; the configuration itself is still there."""
