@@ -124,6 +124,12 @@ def test_the_sizes_of_folders_arrive_while_the_user_chooses(plugged: Plugged) ->
     window.wait("#source-rows [data-size]", "kB")
     window.click("#suggestions button", "Documents")
     assert re.fullmatch(r"6\d\d kB", window.read("#source-rows [data-size]", "kB"))
+    documents = window.wait("#source-0").get_attribute("value")
+    window.type("#source-0", f"{documents}/d0")
+    window.wait("#source-rows [data-size]", "12")
+    assert re.fullmatch(r"12\d kB", window.read("#source-rows [data-size]"))
+    window.type("#source-0", f"{documents}/gone")
+    assert window.script("return document.querySelector('#source-rows [data-size]').textContent") == ""
 
 
 def test_a_drive_without_room_is_told_before_anything_is_made(plugged: Plugged, places: Places) -> None:

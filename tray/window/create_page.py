@@ -1,5 +1,6 @@
 """Answer the page Create First Backup: choices, reach of a target, sizes of folders, and the creation itself."""
 
+import os
 import shlex
 import threading
 import time
@@ -17,6 +18,8 @@ from tray.window.job_page import Jobs
 from tray.window.status_feed import Feed
 
 TELL_SECONDS = 0.4
+_NOT_THERE = -1
+"""Stands for the size of a folder that does not exist."""
 _LOOKS = 4096
 """Files between two looks at the clock while a folder is measured."""
 
@@ -171,8 +174,10 @@ class Scales:
             self._wanted = tuple(dict.fromkeys(paths))
             if not paths:
                 self._known.clear()  # the page was left; the next one measures anew
-            known = [(path, self._known[path]) for path in self._wanted if path in self._known]
-            begin = not self._works and len(known) < len(self._wanted)
+            known = [
+                (path, total) for path in self._wanted if (total := self._known.get(path, _NOT_THERE)) != _NOT_THERE
+            ]
+            begin = not self._works and any(path not in self._known for path in self._wanted)
             self._works = self._works or begin
         for path, total in known:
             self._tell(path, total, True)
@@ -194,11 +199,12 @@ class Scales:
                 if path is None:
                     self._works = False
                     return
-            total = self._measured(path)
+            total = self._measured(path) if os.path.lexists(expand(path)) else _NOT_THERE
             if total is not None:
                 with self._changed:
                     self._known[path] = total
-                self._tell(path, total, True)
+                if total != _NOT_THERE:
+                    self._tell(path, total, True)
 
     def _measured(self, path: str) -> int | None:
         """Return the size of a folder; None as soon as it is not asked for any more."""

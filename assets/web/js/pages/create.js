@@ -87,7 +87,12 @@
   const typed = () => find("kind-typed").checked;
 
   const refresh = () => {
-    for (const one of document.querySelectorAll("[data-source]")) sources[Number(one.dataset.source)] = one.value;
+    for (const one of document.querySelectorAll("[data-source]")) {
+      sources[Number(one.dataset.source)] = one.value;
+      const size = one.nextElementSibling;
+      size.dataset.size = one.value.trim();
+      size.textContent = sizeOf(one.value);
+    }
     find("made-part").hidden = typed();
     find("typed-part").hidden = !typed();
     const secret = !typed() || (find("password").value && find("password").value === find("again").value);
@@ -99,6 +104,7 @@
     find("go").disabled = busy || missing.length > 0;
     BT.target.refresh();
     measure();
+    weigh();
   };
 
   const complain = (error) => {

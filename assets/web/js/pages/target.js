@@ -7,6 +7,7 @@
   const value = (id) => (find(id) ? find(id).value.trim() : "");
   let form = null;
   let asked = 0; // of the looks at a target only the last one counts
+  let good = ""; // the answer of a target that can be used
   let room = null; // bytes that a backup may take at the target, null if that is not known
 
   const KINDS = [
@@ -28,6 +29,7 @@
     begin: (data) => {
       form = data;
       room = null;
+      good = "";
     },
     draw: () => el("fieldset", { class: "field" }, el("legend", {}, "Where to keep it"),
       drives(),
@@ -97,19 +99,23 @@
     },
     // Tell whether the folders have room there, as far as both are known.
     weigh: (total, words) => {
-      if (room !== null && total > room && find("target-says")) say("warn", `The folders take ${words}: there is no room for them.`);
+      if (room === null || !good || !find("target-says")) return;
+      if (total > room) say("warn", `The folders take ${words}: there is no room for them.`);
+      else say("ok", good);
     },
     // Ask the target, before anything is made there.
     look: async (sources, weigh) => {
       const number = ++asked;
       room = null;
+      good = "";
       if (BT.target.missing()) return say("", "");
       say("", BT.target.chosen() === "folder" || BT.target.drive() ? "" : "Asking the other side…");
       try {
         const answer = await BT.call("reach", { sources, repository: BT.target.address(), ...BT.target.keys() });
         if (number !== asked || !find("target-says")) return;
         room = answer.room;
-        say("ok", `${BT.target.drive() ? `The backup goes into ${BT.target.drive().place}. ` : "It can be used. "}${answer.words}`);
+        good = `${BT.target.drive() ? `The backup goes into ${BT.target.drive().place}. ` : "It can be used. "}${answer.words}`;
+        say("ok", good);
         weigh();
       } catch (error) {
         if (number === asked && find("target-says")) say("fail", [error.what, error.why, error.next].filter(Boolean).map((words) => (/[.!?]$/.test(words) ? words : `${words}.`)).join(" "));
@@ -123,7 +129,10 @@
 
   const say = (kind, words) => {
     const place = find("target-says");
-    place.className = kind ? `problem ${kind}` : "hint";
+    const name = kind ? `problem ${kind}` : "hint";
+    if (place.className === name && place.dataset.text === words) return;
+    place.className = name;
+    place.dataset.text = words;
     place.replaceChildren();
     BT.put(place, [words && kind && BT.icon(kind, kind), words && el("span", {}, BT.words(words))]);
   };
