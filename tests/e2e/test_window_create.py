@@ -22,6 +22,7 @@ from tests.e2e.program import engine_pid, make_tree, status
 from tests.e2e.storage import KEY, SECRET, storage
 from tests.e2e.test_takeover import OWN_CRONTABS
 from tests.e2e.test_window_backup import end_tracker
+from tests.e2e.test_window_page import _PALE_TEXTS, _SMALL_TARGETS
 from tests.e2e.webdriver import Driven, driven
 from tests.waiting import wait_for
 from tray.core import paths
@@ -43,7 +44,7 @@ MOST_SECONDS = 60
 class Plugged(Protocol):
     """Opens the window on a machine with a drive STICK, for a user with documents."""
 
-    def __call__(self, drive: int, documents: int, *, mount: str = "", path: str = "") -> Driven:
+    def __call__(self, drive: int, documents: int, *, mount: str = "", path: str = "", theme: str = "") -> Driven:
         """Open it.
 
         Args:
@@ -51,6 +52,7 @@ class Plugged(Protocol):
             documents: Bytes of each of the 20 documents.
             mount: Further mounts, as shell commands.
             path: The search path, if it is not that of the test.
+            theme: The desktop's theme.
         """
 
 
@@ -60,13 +62,13 @@ def plugged(tmp_path: Path, places: Places) -> Iterator[Plugged]:
     image = tmp_path / "image"
     with desktop(tmp_path / "desk", "none") as desk, ExitStack() as stack:
 
-        def make(drive: int, documents: int, *, mount: str = "", path: str = "") -> Driven:
+        def make(drive: int, documents: int, *, mount: str = "", path: str = "", theme: str = "") -> Driven:
             with image.open("wb") as file:
                 file.truncate(drive << 20)
             owner = f"root_owner={os.geteuid()}:{os.getegid()}"
             subprocess.run(["mkfs.ext4", "-q", "-m", "0", "-E", owner, "-L", "STICK", image], check=True)
             mounts = "\n".join((OWN_CRONTABS, *_home(desk, tmp_path, documents), *_drive(image), mount))
-            env = desk.env | ({"PATH": path} if path else {})
+            env = desk.env | ({"PATH": path} if path else {}) | ({"GTK_THEME": theme} if theme else {})
             window = stack.enter_context(driven(tmp_path / "w", env, fed=False, mount=mounts))
             stack.callback(end_tracker, places)
             window.script(COUNT)
@@ -216,3 +218,54 @@ def test_a_missing_engine_is_installed_by_the_system_only_if_the_user_says_so(pl
     assert (tmp_path / CALLED).read_text() == "install -y restic\n"
     window.click("#go")
     window.wait("h1", "home: succeeded")
+
+
+def tab_to(window: Driven, selector: str) -> None:
+    """Press Tab until the element has the focus."""
+
+    def reached() -> bool:
+        window.hand("key", "Tab")
+        return bool(window.script("return document.activeElement.matches(arguments[0])", selector))
+
+    wait_for(reached, what=f"{selector} by the keyboard")
+
+
+def looks_right(window: Driven) -> None:
+    """Nothing is cut off in a wide and in a narrow window, every text has contrast, and each target has size."""
+    for width in (1080, 720, 400):
+        window.resize(width, 700)
+        assert window.script("return document.documentElement.scrollWidth <= innerWidth"), width
+        assert window.script(_PALE_TEXTS) == []
+        assert window.script(_SMALL_TARGETS) == []
+
+
+@pytest.mark.parametrize("theme", ["Adwaita", "Adwaita:dark"], ids=["light", "dark"])
+def test_a_first_backup_can_be_made_by_keyboard_alone(plugged: Plugged, theme: str) -> None:
+    """From the form to the schedule without a mouse; both pages fit narrow windows and can be read in both themes."""
+    window = plugged(200, 3000, theme=theme)
+    window.click("button", "Create First Backup")
+    window.wait("#suggestions [data-size]", "kB")
+    for kind in ("s3", "sftp", "rest", "rclone", "folder"):
+        window.click(f"#place-{kind}")
+        looks_right(window)
+    window.script("document.getElementById('title').focus()")
+    tab_to(window, "#suggestions button")
+    window.hand("key", "Return")
+    wait_for(
+        lambda: "Documents" in str(window.script("return document.getElementById('source-0').value")), what="the folder"
+    )
+    tab_to(window, "#place-folder")
+    window.hand("key", "Up")
+    window.wait("#target-says", "The backup goes into /media/ann/STICK")
+    tab_to(window, "#kept")
+    window.hand("key", "space")
+    tab_to(window, "#go")
+    window.hand("key", "Return")
+    window.wait("h1", "home: succeeded")
+    window.wait("#card-proof .tag", "Proven")
+    looks_right(window)
+    window.script("document.getElementById('title').focus()")
+    tab_to(window, "#set-schedule")
+    window.hand("key", "Return")
+    window.wait("#card-schedule", "Scheduled")
+    looks_right(window)
