@@ -26,6 +26,9 @@ class World:
         monkeypatch.setattr(clock, "now_ms", lambda: self.now)
         monkeypatch.setattr(clock, "since_boot_ms", lambda: self.now - self.booted)
         monkeypatch.setattr(clock, "slept_ms", lambda: self.slept)
+        monkeypatch.setattr(
+            clock, "zone_set_ms", lambda: 0
+        )  # the machine of the tests may have been set up in this time
         monkeypatch.setattr(locks, "boot_id", lambda: f"boot-{self.boot}")
         monkeypatch.setattr(boots, "recorded", list)
         self.places, self.keeper = places, Keeper(places)

@@ -100,6 +100,14 @@ def zone() -> object:
     return time.tzname, time.timezone, time.altzone
 
 
+def zone_name() -> str:
+    """Return the name of the machine's time zone as far as the system tells it; it is another one for another zone."""
+    try:
+        return os.readlink("/etc/localtime")
+    except OSError:
+        return "/".join(time.tzname)
+
+
 def zone_set_ms() -> int:
     """Return when the machine's time zone was last set, as the link shows that names it; 0 where that is not known."""
     try:

@@ -14,7 +14,7 @@ from tray.core import clock
 from tray.core.dataclass import dataclass
 from tray.core.errors import AuditStandingError, ConfigError, PruneRefusedError
 from tray.core.paths import Places
-from tray.housekeeping import clock_jumps, config_changes, task_memory
+from tray.housekeeping import clock_jumps, config_changes, task_memory, time_zone
 from tray.observe import awake_log, boots
 from tray.recording import close_lost
 from tray.runs import retention
@@ -167,6 +167,7 @@ TASKS: dict[str, Task] = {
     "lost runs and waiting records": close_lost_runs,
     "awake time": note_boots,
     "clock": lambda current: clock_jumps.check(current.places),
+    "time zone": lambda current: time_zone.check(current.places),
     "configuration": lambda current: config_changes.check(current.places),
     "verification": verify,
     "segments": close_segments,

@@ -1,7 +1,7 @@
 """Collect how each job kept its rhythm in the period of a report: runs and skips from the log, rhythms from config.toml.
 
 The rhythm that config.toml states now is taken for that of the past since the job's settings last changed on record; slots before
-that are not counted, since another rhythm may have been stated then.
+that are not counted, since another rhythm may have been stated then. So it is with a job without a zone of its own after a journey.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +18,7 @@ from tray.core.dataclass import dataclass, field, replace
 from tray.core.errors import ConfigError
 from tray.core.model import BACKUP, EndedRun, Expectation, State, Word, judge
 from tray.core.paths import Places
-from tray.housekeeping import config_changes
+from tray.housekeeping import config_changes, time_zone
 from tray.jobs import editing
 from tray.report import basis, kept_slots
 from tray.report.basis import Base
@@ -88,6 +88,7 @@ class Rhythms:
         self.names = log.names().with_owners(self._configured.owners)
         self._awake = AwakeTimes(places).read(rests.begin_ms)
         self._changes: dict[str, list[Change]] | None = None
+        self._zone_ms = time_zone.since_ms(places)
 
     def of_period(
         self, runs: Sequence[EndedRun], asked: tuple[str, ...] | None, begin_ms: int, end_ms: int
@@ -133,9 +134,13 @@ class Rhythms:
         on = self._on(name, begin_ms, end_ms)
         rhythm = self._rhythm(name, on, begin_ms)
         if (stated_ms := self._stated_ms(name)) > end_ms:
-            changed = f"not known: its settings were changed on {clock.local(stated_ms):%Y-%m-%d}"
-            return JobRhythm(name, changed, skips=counted)
-        judged = expect(rhythm, Past(tuple(goods), first_ms), self._awake, end_ms)
+            cause = (
+                "its settings were changed"
+                if stated_ms != self._moved_ms(name)
+                else "this computer's time zone was set"
+            )
+            return JobRhythm(name, f"not known: {cause} on {clock.local(stated_ms):%Y-%m-%d}", skips=counted)
+        judged = expect(rhythm, Past(tuple(goods), first_ms), self._awake, end_ms, moved_ms=self._zone_ms)
         words = wording.expected(rhythm, judged, end_ms, job=name).rhythm or ""
         if on.off:
             words = "; ".join([*([words] if on.stretches else []), wording.off(on.until_ms)])
@@ -196,7 +201,7 @@ class Rhythms:
         if on.off or rhythm.kind == "off" or first_ms > run.finished_ms:
             return None
         goods = self._before(run.job, run.finished_ms, below=run.entry)
-        judged = expect(rhythm, Past(tuple(goods), first_ms), self._awake, run.finished_ms)
+        judged = expect(rhythm, Past(tuple(goods), first_ms), self._awake, run.finished_ms, moved_ms=self._zone_ms)
         stated_ms = 0 if judged.learnt else self._stated_ms(run.job)
         if stated_ms > run.finished_ms:
             return None
@@ -236,8 +241,14 @@ class Rhythms:
         return skips
 
     def _stated_ms(self, name: str) -> int:
-        """Return when the job's rhythm was last changed on record; 0 if it never was."""
-        return max((at for key in _RHYTHM_KEYS for at, _, _ in self._changed(name, key)), default=0)
+        """Return when the job's rhythm was last changed on record, or its time zone by a journey; 0 if it never was."""
+        changed = (at for key in _RHYTHM_KEYS for at, _, _ in self._changed(name, key))
+        return max((self._moved_ms(name), *changed))
+
+    def _moved_ms(self, name: str) -> int:
+        """Return when the machine came into its present time zone, by which the job's slots are meant; 0 for any other job."""
+        job = self._configured.jobs.get(name)
+        return 0 if job is None or job.on is None or job.zone is not None else self._zone_ms
 
     def _changed(self, name: str, key: str) -> list[Change]:
         """Return the changes of a key of the job on record, the oldest first; another name changes nothing."""

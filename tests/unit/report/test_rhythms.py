@@ -13,6 +13,7 @@ from tray.cli.main import main
 from tray.core import clock
 from tray.core.model import Outcome
 from tray.core.paths import Places, private
+from tray.housekeeping import time_zone
 from tray.rhythm.awake import Awake
 from tray.status.awake_times import AwakeTimes
 
@@ -258,3 +259,23 @@ def test_an_early_run_by_hand_of_a_job_that_is_off_is_judged_by_nothing(
     with writer(places) as log:
         log.append(days("home", [0]))
     assert "Expected" not in report(capsys, "last")
+
+
+def test_slots_before_a_journey_are_not_counted(
+    places: Places, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The noon of that time was another one; a job with a zone of its own is judged as ever."""
+    configure(places, job("home", 'on = "12:00"') + job("fixed", 'on = "12:00"\nzone = "UTC"'))
+    time_zone.check(places)
+    monkeypatch.setattr(clock, "zone_name", lambda: "another zone")
+    monkeypatch.setattr(clock, "zone_set_ms", lambda: BEGIN + 7 * DAY)
+    time_zone.check(places)
+    time_zone.check(places)
+    assert time_zone.since_ms(places) == BEGIN + 7 * DAY
+    with writer(places) as log:
+        log.append([*days("home", range(11)), *days("fixed", range(11))])
+    text = report(capsys, *SINCE, "--until", "2026-10-01")
+    assert row(text, "home")[0] == "12:00, counted from 2026-09-28"
+    assert "counted from" not in row(text, "fixed")[0]
+    before = row(report(capsys, *SINCE, "--until", "2026-09-25"), "home")
+    assert before[:2] == ["not known: this computer's time zone was set on 2026-09-28", "–"]
