@@ -42,7 +42,7 @@ class Known:
         configured: Those of config.toml.
         recorded: The names of jobs with runs on record.
         names: The present names of those that were renamed.
-        over: The names on record of those that the user retired, or forgot, and that did not run since.
+        over: The names on record of those that the user retired, or forgot, and that did not run since, if that was asked for.
     """
 
     configured: Configured
@@ -77,8 +77,11 @@ class Known:
         return self.in_file | self.past
 
 
-def known(places: Places) -> Known:
+def known(places: Places, *, judged: bool = False) -> Known:
     """Return all jobs, those of config.toml and those on record.
+
+    Args:
+        judged: Look which of them are over, which needs the history of each.
 
     Raises:
         ConfigError: The configuration file is broken.
@@ -88,7 +91,7 @@ def known(places: Places) -> Known:
         if log is None:
             return Known(jobs.load(places), frozenset(), past_runs.present_names(places, None))
         recorded, names = search.names(log, "job", _OF_RUNS), log.names()
-        histories, forgotten, _ = log.known_jobs()
+        histories, forgotten, _ = log.known_jobs() if judged else ((), {}, {})
     over = {name for name, _ in forgotten}.difference(history.job for history in histories)
     return Known(jobs.load(places), frozenset(recorded), names, frozenset(over))
 

@@ -301,12 +301,12 @@ def test_a_job_that_never_ran_leaves_its_name_free(here: Places) -> None:
 def test_a_retired_job_is_called_so(here: Places) -> None:
     """Its name stays known, and its next run makes it a job like any other."""
     ran(here, "old")
-    assert not editing.known(here).is_over("old")
+    assert not editing.known(here, judged=True).is_over("old")
     editing.retire(here, "old")
-    assert editing.known(here).is_over("old")
-    assert not editing.known(here).is_over("home")
+    assert editing.known(here, judged=True).is_over("old")
+    assert not editing.known(here, judged=True).is_over("home")
     ran(here, "old")
-    assert not editing.known(here).is_over("old")
+    assert not editing.known(here, judged=True).is_over("old")
 
 
 @pytest.mark.process

@@ -26,7 +26,7 @@ def _add_json(parser: ArgumentParser) -> None:
 def _list(args: Namespace) -> int:
     """Print a line for each job, faults below."""
     here = places()
-    known, tables = editing.known(here), _tables(here)
+    known, tables = editing.known(here, judged=True), _tables(here)
     facts = [_facts(known, tables, name) for name in sorted(known.all)]
     if args.json:
         print(json.dumps({"jobs": facts, "notes": list(known.configured.notes)}, indent=2, ensure_ascii=False))
@@ -61,7 +61,7 @@ def _add_show(parser: ArgumentParser) -> None:
 def _show(args: Namespace) -> int:
     """Print the settings of one job as config.toml has them, without passwords."""
     here = places()
-    known = editing.known(here)
+    known = editing.known(here, judged=True)
     if args.job not in known.all:
         raise JobNotFoundError(args.job, known_jobs(args.job, sorted(known.all), "There are no jobs yet"))
     facts = _facts(known, _tables(here), args.job)
