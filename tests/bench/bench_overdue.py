@@ -300,7 +300,7 @@ def wilson(hits: int, trials: int) -> tuple[float, float]:
 def read(file: Path) -> World:
     """Read lines "period HOURS", "zone NAME", "on LINE" if stated, "awake FROM TO", "run FROM TO ok|failed|missed", and comments.
 
-    A run that was missed is one that never came: an alarm about it is right, and not counted.
+    A run that was missed is one that never came: an alarm about it is right, and not counted. The runs may stand in any order.
     """
     awake, runs, rhythm, period = list[tuple[int, int]](), list[Run](), Rhythm(zone=BERLIN), DAY
     for line in file.read_text().splitlines():
@@ -315,6 +315,7 @@ def read(file: Path) -> World:
                 awake.append((int(begin) * 1000, int(end) * 1000))
             case ["run", begin, end, word]:
                 runs.append(Run(int(begin) * 1000, int(end) * 1000, word == "ok"))
+    runs.sort(key=lambda run: run.start)
     if not awake:
         return World(Awake(), runs, rhythm, period)
     again = 364 * DAY  # after its end the same machine goes on, and a stop near the end can be told

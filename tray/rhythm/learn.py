@@ -40,7 +40,7 @@ PSEUDO_MISSES = 10
 
 MOST_SCORES = 60
 HALF_LIFE_DAYS = 90
-LEARN_FROM_UNITS, LEARN_FROM_MS = 2400, 400 * DAY_MS
+LEARN_FROM_UNITS, LEARN_FROM_MS = 1200, 400 * DAY_MS
 PSEUDO_UNITS = 2
 MARGIN = 1.15
 """The threshold lies so far above the largest score of the past."""

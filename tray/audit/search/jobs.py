@@ -132,7 +132,9 @@ def _clock_offset() -> int:
 
 def is_marked(marks: Marks, run: EndedRun) -> bool:
     """Whether one of *marks* was made of the job of *run* after the run had ended."""
-    return any(mark.covers(run) for kind in (run.kind, _ALL) if (mark := marks.get((run.job, kind))) is not None)
+    return bool(marks) and any(
+        mark.covers(run) for kind in (run.kind, _ALL) if (mark := marks.get((run.job, kind))) is not None
+    )
 
 
 @lru_cache(maxsize=4096)

@@ -36,6 +36,8 @@ STALE_AFTER_MS = 7 * DAY_MS
 NOT_OURS = "Another user's."
 """Why a job of another user is neither green nor red: any user can start a program called restic, and end it as they like."""
 
+_RANKS = {state: rank for rank, state in enumerate(WORST_FIRST)}
+
 FINE = (State.OK, State.RUNNING, State.NONE)
 """The states in which nothing is wrong with a job."""
 
@@ -200,7 +202,7 @@ def rank(job: JobStatus) -> tuple[int, bool, float, str]:
     """The sort key of jobs: the worst first, backups before checks, and of those not fine the one that was good longest ago."""
     fine = job.state in FINE
     good = 0 if fine or job.last_good is None else job.last_good.finished_ms
-    return WORST_FIRST.index(job.state), job.kind != BACKUP, good, job.job
+    return _RANKS[job.state], job.kind != BACKUP, good, job.job
 
 
 def decides(run: EndedRun) -> bool:
@@ -213,7 +215,7 @@ def _with_stalled(jobs: list[JobStatus], stalled: Sequence[LiveRun]) -> list[Job
     waits = {shown_name(run.job, run.kind): run for run in stalled}
     return [
         replace(job, state=State.STALLED, concern=_no_progress(waits[job.job]))
-        if job.job in waits and WORST_FIRST.index(job.state) > WORST_FIRST.index(State.STALLED)
+        if job.job in waits and _RANKS[job.state] > _RANKS[State.STALLED]
         else job
         for job in jobs
     ]
@@ -335,7 +337,7 @@ def _state_of_backup(job: JobHistory, doubted: bool, demand: State | None, *, is
 
 
 def _worse(state: State, demand: State | None) -> State:
-    return state if demand is None else min(state, demand, key=WORST_FIRST.index)
+    return state if demand is None else min(state, demand, key=_RANKS.__getitem__)
 
 
 def _state_of_task(job: JobHistory) -> State:
