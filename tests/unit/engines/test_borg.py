@@ -636,6 +636,13 @@ def test_the_sources_of_a_list_that_each_run_has_anew_are_taken_from_it(
     assert ("patterns-from" in str(planned.apart)) is (not sources)
 
 
+@pytest.mark.parametrize("path", ["/dev/fd/63", "/proc/self/fd/7"])
+def test_a_list_that_comes_through_a_descriptor_is_left_alone(path: str) -> None:
+    """To read it could take it away from borg; another backup may have the same name then."""
+    planned = plan(f"borg create --patterns-from {path} /r::{{now}}")
+    assert is_shared(BORG.listed(planned, lambda _: pytest.fail("read")))
+
+
 def test_a_list_of_the_users_own_is_not_read() -> None:
     """Its path tells the job from others, and stays the same."""
     planned = plan("borg create --patterns-from /etc/patterns /r::{now}")

@@ -65,6 +65,8 @@ _KINDS = {
 }
 _REHEARSED = {"create": "dry-run", "extract": "other", "prune": "other", "delete": "other", "compact": "other"}
 _PATTERNS = "patterns-from="
+_DESCRIPTORS = ("/dev/", "/proc/")
+"""Another process has other descriptors, and where one is shared, a look at it would take the list away from borg."""
 _LISTS = ("paths-from-stdin", "paths-from-command", "paths-from-shell-command")
 
 
@@ -125,7 +127,9 @@ class Borg(Adapter):
     def listed(self, plan: Plan, read: Callable[[str], str | None]) -> Plan:
         """Take the roots of a list of patterns in a temporary file for sources, as borgmatic 2 hands them over."""
         lists = [fact for fact in plan.apart if fact.startswith(_PATTERNS) and nightly.passing(fact)]
-        roots = [root for fact in lists for root in _roots(read(fact.removeprefix(_PATTERNS)) or "")]
+        paths = [fact.removeprefix(_PATTERNS) for fact in lists]
+        files = [path for path in paths if not path.startswith(_DESCRIPTORS)]
+        roots = [root for path in files for root in _roots(read(path) or "")]
         if lists and not roots and not plan.sources:
             return plan
         apart = tuple(fact for fact in plan.apart if fact not in lists)
