@@ -6,12 +6,14 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.e2e.program import PASSWORD, make_repository, make_tree, start, status, tray
+from tests.e2e.storage import answers, free_port
 from tests.waiting import wait_for
 from tray.audit.store import AuditLog
 from tray.core.paths import places
@@ -494,6 +496,43 @@ def test_a_copy_that_is_gone_fails_and_one_beside_its_backup_is_no_verdict(copy:
         finally:
             backup.terminate()
             backup.wait(60)
+
+
+@pytest.fixture
+def module(tmp_path: Path) -> Iterator[str]:
+    """The address of a module of an rsync daemon that asks for a password, which is in the file `secret`."""
+    (tmp_path / "store").mkdir()
+    for name, words in (("secret", f"{PASSWORD}\n"), ("secrets", f"ann:{PASSWORD}\n")):
+        (tmp_path / name).write_text(words)
+        (tmp_path / name).chmod(0o600)
+    config = tmp_path / "rsyncd.conf"
+    who = f"uid = {os.getuid()}\ngid = {os.getgid()}\n"
+    config.write_text(
+        f"use chroot = no\n{who}[m]\npath = {tmp_path}/store\nread only = no\nauth users = ann\nsecrets file = {tmp_path}/secrets\n"
+    )
+    port = free_port()
+    words = ["--daemon", "--no-detach", "--address=127.0.0.1", f"--port={port}", f"--config={config}"]
+    server = subprocess.Popen(["rsync", *words])
+    try:
+        wait_for(lambda: answers(port), what="the daemon")
+        yield f"rsync://ann@127.0.0.1:{port}/m/copy"
+    finally:
+        server.kill()
+        server.wait()
+
+
+def test_a_module_of_an_rsync_daemon_is_compared_with_its_source(
+    module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the password from its file, which no command line shows."""
+    monkeypatch.setenv("BACKUP_TRAY_HOME", str(tmp_path / "bt"))
+    source = make_tree(tmp_path / "my source", files=4, size=4_000)
+    keys = ("--repository", module, "--password-file", tmp_path / "secret")
+    tray("jobs", "add", "copy", "--engine", "rsync", "--source", source, *keys, check=True)
+    tray("backup", "copy", check=True)
+    done = tray("check", "copy")
+    assert (done.returncode, done.stdout.count("same as the source\n")) == (0, 3), done.stdout + done.stderr
+    assert PASSWORD not in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("layout", ["whole", "contents", "marked", "several"])
