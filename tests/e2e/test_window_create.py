@@ -171,6 +171,17 @@ def test_a_drive_that_is_pulled_out_in_the_middle_is_never_called_a_backup(plugg
     assert (status()["state"], status()["jobs"][0]["proven"]) == ("failed", None)
 
 
+def test_the_test_follows_also_where_the_window_is_closed_before_the_backup_ends(plugged: Plugged) -> None:
+    """Backup and test are a process of their own."""
+    window = plugged(400, 10_000_000)
+    choose(window)
+    window.click("#go")
+    wait_for(lambda: status()["runs"], what="the backup")
+    os.kill(window.pid, signal.SIGKILL)
+    assert not any(job["proven"] for job in status()["jobs"])
+    wait_for(lambda: any(job["proven"] for job in status()["jobs"]), what="the proof")
+
+
 def test_an_s3_storage_is_asked_with_the_keys_of_the_form(plugged: Plugged, places: Places, tmp_path: Path) -> None:
     """Wrong keys are told beside their field, before anything is made; with the right ones the backup is made and restored."""
     window = plugged(100, 3000)

@@ -134,7 +134,7 @@ class Setup:
                 variables=_login(key, secret),
             )
             before, checked = self._last_run(job.name), self._last_run(shown_name(job.name, CHECK))
-            self._jobs.back_up(job.name, then_check=True)
+            self._jobs.first_run(job.name)
         return {
             "job": job.name,
             "shown": wording.escape(job.name),

@@ -12,7 +12,7 @@ from tray.core import clock, ourselves
 from tray.core.errors import BackupStartError, BackupTrayError, JobNotFoundError, SchedulerError
 from tray.core.model import BACKUP, CHECK, shown_name
 from tray.core.paths import Places
-from tray.jobs import configured, ways
+from tray.jobs import configured, first_run, ways
 from tray.report import recovery
 from tray.schedule import change, reading, systemd
 from tray.status.schedules import Schedule
@@ -70,15 +70,24 @@ class Jobs:
             "watched": wording.escape(known.watched or ""),
         }
 
-    def back_up(self, job: str, *, then_check: bool = False) -> None:
-        """Start *job*; if it succeeds and *then_check* is set, restore a few of its files afterwards.
+    def back_up(self, job: str) -> None:
+        """Start *job*.
 
         Raises:
             JobNotFoundError, ConfigError: It is not configured, or not well.
         """
         known = configured.find(self._places, job)
-        process = configured.start(self._places, known)
-        self._follow(known.name, "backup", process, (lambda: self.check(job)) if then_check else None)
+        self._follow(known.name, BACKUP, configured.start(self._places, known))
+
+    def first_run(self, job: str) -> None:
+        """Start *job* and, if it succeeds, a test of a few of its files, also if the window is closed before.
+
+        Raises:
+            JobNotFoundError, ConfigError: It is not configured, or not well.
+        """
+        known = configured.find(self._places, job)
+        process = ourselves.start(first_run.__name__, known.name)
+        self._follow(known.name, None, process)
 
     def check(self, job: str) -> None:
         """Start a check of *job*: a few of its files are restored and compared.
@@ -88,7 +97,7 @@ class Jobs:
         """
         known = configured.find(self._places, job)
         ways.access(known, os.environ)
-        self._follow(known.name, "check", ourselves.start("check", known.name), None)
+        self._follow(known.name, CHECK, ourselves.start("check", known.name))
 
     def schedule(self, job: str, when: str, kind: str = BACKUP) -> dict[str, Any]:
         """Have the system's scheduler start *job* at the times that *when* names, and return the page.
@@ -141,29 +150,23 @@ class Jobs:
             return None
         return _schedule_words(known[job, kind], clock.now_ms(), reading.turned_off(self._places).get(job))
 
-    def _follow(self, job: str, verb: str, process: "Popen[bytes]", then: Callable[[], None] | None) -> None:
-        name = job if verb == "backup" else shown_name(job, CHECK)
+    def _follow(self, job: str, kind: str | None, process: "Popen[bytes]") -> None:
+        """Tell the end of *process*: a run of this *kind*, or a first run, which is a backup and then a check."""
 
         def wait() -> None:
             code = process.wait()
-            fine = code == 0 or (verb == "check" and code == _NOTHING_PROVEN)
-            error = None if fine else BackupStartError(job, code, verb).facts()
-            if then is not None:
-                failure = _failure(then) if code == 0 else None
-                if code != 0 or failure is not None:  # no check has begun
-                    self._tell(wording.escape(shown_name(job, CHECK)), failure)
-            self._tell(wording.escape(name), error)
+            bad_check = code not in (0, _NOTHING_PROVEN) if kind == CHECK else code == first_run.CHECK_FAILED
+            bad_backup = code != 0 and not bad_check
+            if kind in (CHECK, None):
+                self._tell_end(job, CHECK, code if bad_check else 0)
+            if kind in (BACKUP, None):
+                self._tell_end(job, BACKUP, code if bad_backup else 0)
 
-        threading.Thread(target=wait, daemon=True, name=f"{verb} {job}").start()
+        threading.Thread(target=wait, daemon=True, name=f"follow {job}").start()
 
-
-def _failure(act: Callable[[], None]) -> dict[str, str] | None:
-    """Do *act*, and return why it failed; None if it did not."""
-    try:
-        act()
-    except BackupTrayError as error:
-        return error.facts()
-    return None
+    def _tell_end(self, job: str, kind: str, code: int) -> None:
+        error = BackupStartError(job, code, kind).facts() if code else None
+        self._tell(wording.escape(shown_name(job, kind)), error)
 
 
 def _unprovable(job: Job) -> dict[str, str] | None:

@@ -8,6 +8,7 @@ from tests.waiting import wait_for
 from tray.core import ourselves
 from tray.core.errors import CheckImpossibleError, JobNotFoundError, NotScheduledError, WhenError
 from tray.core.paths import Places
+from tray.jobs import first_run
 from tray.report import recovery
 from tray.window.job_page import Jobs, a_job
 
@@ -109,6 +110,21 @@ def test_the_end_of_a_process_is_told_with_the_command_that_says_more(
     assert name == ("home" if verb == "backup" else "home (check)")
     assert (error is None) == fine
     assert error is None or f"`backup-tray {verb} home`" in error["next"]
+
+
+@pytest.mark.parametrize(
+    ("code", "bad"), [(0, []), (first_run.CHECK_FAILED, ["home (check)"]), (1, ["home"]), (137, ["home"])]
+)
+def test_a_first_run_tells_of_the_backup_and_of_its_test(
+    code: int, bad: list[str], configured: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One process does both, and its exit code says which of them failed."""
+    ends = Ends()
+    monkeypatch.setattr(ourselves, "start", lambda *_: Process(code))
+    Jobs(configured, ends).first_run("home")
+    wait_for(lambda: len(ends.told) == 2, what="both ends")
+    assert sorted(name for name, _ in ends.told) == ["home", "home (check)"]
+    assert [name for name, error in ends.told if error is not None] == bad
 
 
 @pytest.mark.parametrize("name", ["", "--with-password", "-x", " home", "a\nb", "x" * 81, None, 5])

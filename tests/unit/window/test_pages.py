@@ -14,7 +14,7 @@ from tray.core import ourselves
 from tray.core.errors import UsageError
 from tray.core.model import Status
 from tray.core.paths import Places, expand
-from tray.jobs import first_backup
+from tray.jobs import first_backup, first_run
 from tray.window import bridge, calls, create_page, export, instance
 from tray.window.job_page import Jobs
 from tray.window.status_feed import Feed
@@ -230,7 +230,7 @@ def test_an_older_run_of_that_name_is_not_taken_for_the_first_backup(places: Pla
 
 def test_a_backup_that_ends_badly_is_told_to_the_page(places: Places, asked: dict[str, object]) -> None:
     """If the process dies before anything is on record, the page does not wait for ever, and no test follows."""
-    asked["backup"] = 1
+    asked[first_run.__name__] = 1
     desk = Desk()
     setup(places, desk).create("home", ["/home/me"], "/media/backup", "pw", "", "")
     wait_for(lambda: len(desk.told) == 2, what="the end to be told")

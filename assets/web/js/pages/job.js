@@ -75,7 +75,7 @@
     return card("Restored as a test", "proof",
       live ? BT.live(live) : [
         job && job.proven ? el("div", { class: "row" }, BT.tag("ok", "Proven"), el("span", { class: "grow" }, `${upper(job.proven)}: ${job.proof} restored and compared.`))
-          : el("p", {}, waiting || (first && begun.has(data.check)) ? "A few files are restored and compared as soon as the backup is done. Keep this window open until then." : "No file of it was restored as a test yet."),
+          : el("p", {}, waiting || (first && begun.has(data.check)) ? "A few files are restored and compared as soon as the backup is done." : "No file of it was restored as a test yet."),
         last && last.kind !== "ok" && el("p", { class: "note warn" }, `${last.word} ${last.ago}. `, last.reason && BT.words(last.reason)),
         bad && (!last || last.kind === "ok") && BT.problem(bad)],
       checks(check),
