@@ -21,6 +21,7 @@ from tray.status.job_histories import History
 from tray.status.kept_files import Settings
 
 _MINUTE_MS = 60_000
+_LEARNT = Rhythm()
 _UNJUDGED = "Backup Tray made a mistake of its own, so it is not known when the next backup is due"
 
 Key = tuple[str, str]
@@ -154,7 +155,7 @@ def rhythm_of(job: Job | None, kind: str, now_ms: int) -> Rhythm | None:
     if kind != BACKUP:
         return None
     if job is None:
-        return Rhythm()
+        return _LEARNT
     if off:
         return Rhythm("disabled", from_ms=job.off_until_ms or 0 if job.enabled else 0)
     return Rhythm(

@@ -221,8 +221,11 @@ def _longest_rise(ends: Sequence[int]) -> list[int]:
     for at, end in enumerate(ends):
         length = bisect_right(tails, end)
         before.append(places[length - 1] if length else -1)
-        tails[length:] = [end, *tails[length + 1 :]]
-        places[length:] = [at, *places[length + 1 :]]
+        if length == len(tails):
+            tails.append(end)
+            places.append(at)
+        else:
+            tails[length], places[length] = end, at
     rise = []
     at = places[-1] if places else -1
     while at >= 0:
