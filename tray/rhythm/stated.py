@@ -52,19 +52,24 @@ def judge(
     slot = first[0]
     deadline = min(terms.deadline(each, awake, now_ms) for each in _open(terms, slot, awake, now_ms))
     overdue = _overdue_at(terms, slot, awake, now_ms)
-    missed, next_deadline = _missed(terms, slot, awake, now_ms) if deadline <= now_ms else (0, deadline)
-    if overdue is not None and overdue < deadline:
-        deadline, missed = overdue, MISSES if overdue <= now_ms else 0
+    tolerance = terms.tolerance(slot, awake, now_ms)
+    if overdue is not None and overdue < deadline:  # by so many misses, before the tolerance of any is used up
+        deadline, tolerance = overdue, awake.between(slot, min(overdue, now_ms)) + max(0, overdue - now_ms)
+        moments = [_enough(terms, each, awake, now_ms) for each in _open(terms, slot, awake, now_ms)]
+    else:
+        near = terms.slots.after(slot - 1, MOST_MISSED) if deadline <= now_ms else ()
+        moments = [terms.deadline(each, awake, now_ms) for each in near] or [deadline]
+    missed, upcoming = sum(at <= now_ms for at in moments), min((at for at in moments if at > now_ms), default=0)
     return Expectation(
         _word(now_ms, slot, deadline, overdue) if goods else Word.NEVER_RAN,
         expected_by_ms=deadline,
         next_ms=slot,
         late_since_ms=deadline if deadline <= now_ms else None,
         overdue_since_ms=overdue if overdue is not None and overdue <= now_ms else None,
-        tolerance_ms=terms.tolerance(slot, awake, now_ms),
-        missed=missed,
+        tolerance_ms=tolerance,
+        missed=min(missed, MOST_MISSED) if deadline <= now_ms else 0,
         period_ms=terms.gap_ms,
-        valid_until_ms=min((at for at in (slot, deadline, overdue, next_deadline) if at and at > now_ms), default=0),
+        valid_until_ms=min((at for at in (slot, deadline, overdue, upcoming) if at and at > now_ms), default=0),
     )
 
 
@@ -93,7 +98,7 @@ def _overdue_at(terms: Plan, slot: int, awake: Awake, now_ms: int) -> int | None
         moments, passed, enough = list[int](), 0, 0
         for each in _open(terms, slot, awake, now_ms):
             passed += 0 < enough <= each
-            enough = awake.at(each + terms.delay_ms, ENOUGH_AWAKE_MS, now_ms)
+            enough = _enough(terms, each, awake, now_ms)
             moments.append(enough if passed + 1 == MISSES else max(terms.deadline(each, awake, now_ms), enough))
         return min(moments)
     missed, window = 0, max(terms.gap_ms, HOUR_MS)
@@ -110,7 +115,6 @@ def _overdue_at(terms: Plan, slot: int, awake: Awake, now_ms: int) -> int | None
     return None
 
 
-def _missed(terms: Plan, slot: int, awake: Awake, now_ms: int) -> tuple[int, int]:
-    """Return how many slots from *slot* on passed their deadline, and the first deadline to come, or 0."""
-    deadlines = [terms.deadline(each, awake, now_ms) for each in terms.slots.after(slot - 1, MOST_MISSED)]
-    return sum(at <= now_ms for at in deadlines), min((at for at in deadlines if at > now_ms), default=0)
+def _enough(terms: Plan, slot: int, awake: Awake, now_ms: int) -> int:
+    """Return the moment at which the machine has been awake for `ENOUGH_AWAKE_MS` since *slot*."""
+    return awake.at(slot + terms.delay_ms, ENOUGH_AWAKE_MS, now_ms)

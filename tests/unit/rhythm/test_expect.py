@@ -104,6 +104,11 @@ def test_three_missed_days_are_enough_on_a_laptop_that_is_on_for_two_hours_a_day
     answer = expect(Rhythm("stated", on="*-*-* 12:00", zone="UTC"), Past(goods, goods[0][0]), awake, at(now))
     assert (answer.state is State.OVERDUE) == (word is Word.OVERDUE)
     assert (answer.expected_by_ms, answer.missed) == (at("2026-03-06 20:30"), 3 if word is Word.OVERDUE else 0)
+    assert answer.tolerance_ms == 270 * MINUTE  # two evenings, and half an hour
+    later = expect(
+        Rhythm("stated", on="*-*-* 12:00", zone="UTC"), Past(goods, goods[0][0]), awake, at("2026-03-15 23:00")
+    )
+    assert (later.overdue_since_ms, later.missed) == (at("2026-03-06 20:30"), 12)
 
 
 def test_slots_between_two_wakes_of_two_minutes_are_one_sleep() -> None:
