@@ -36,7 +36,10 @@ RECORDED = {
         "jobs/editing.py",
         "the user renamed a job, or merged it with another; the entries of its runs stay as they are",
     ),
-    Action.JOB_CREATED: ("jobs/first_backup.py", "this program made a job"),
+    Action.JOB_CREATED: (
+        "jobs/first_backup.py",
+        "this program made a job, or it stood in `config.toml` for the first time",
+    ),
     Action.CONFIG_CHANGED: (
         "housekeeping/config_changes.py",
         "the configuration was edited by hand: key by key, no passwords",
