@@ -246,7 +246,7 @@ ALLOWED = {
     "wrapper/stay_behind.py": "/dev/null",
     "wrapper/spool_guard.py": "/dev/null, and descriptors of its own by /proc/self/fd",
     "runs/log.py": "written: the log of the run",
-    "wrapper/hooks.py": "a file without a name in the folder of the run",
+    "wrapper/hook_run.py": "a file without a name in the folder of the run",
     "report/save.py": "written, through mkstemp",
     "audit/spool.py": "records of our own: no link is followed, no pipe waited for, and there is a bound",
 }
