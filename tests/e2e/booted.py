@@ -181,6 +181,7 @@ class Booted:
         self.root(
             "systemd-run",
             "--quiet",
+            "--collect",  # a session that failed would keep its name
             f"--unit=login-{name}",
             f"--uid={name}",
             "--property=PAMName=login",

@@ -9,6 +9,7 @@ from tray.audit import spool
 from tray.audit.entry import Action, Draft
 from tray.config import length_text, saving
 from tray.config.jobs import Job
+from tray.core import clock
 from tray.core.dataclass import replace
 from tray.core.errors import NotScheduledError, SchedulerError, SchedulesUnreadableError, UsageError, WhenError
 from tray.core.model import BACKUP, CHECK
@@ -81,7 +82,8 @@ def set_up(
             _save(places, key, on, delay_seconds)
         _record(places, key, {"change": "schedule set", "on": times, "by": by})
     # The reader looks into the crontab only where it knows of lines of ours.
-    schedules.write(places, [*(each for each in _known(places) if each.key != key), Schedule(name, by, kind=kind)])
+    now_set = Schedule(name, by, kind=kind, set_ms=clock.now_ms())
+    schedules.write(places, [*(each for each in _known(places) if each.key != key), now_set])
     return next(schedule for schedule in reading.refresh(places) if schedule.key == key)
 
 

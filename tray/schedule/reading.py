@@ -21,8 +21,6 @@ from tray.status.schedules import Key, Schedule
 
 _STARTED = "203"
 """The exit code with which systemd says that it could not start the program."""
-_SET_UP_MS = 10_000
-"""So long after its file a timer is active at the latest."""
 
 
 def refresh(places: Places) -> list[Schedule]:
@@ -106,7 +104,8 @@ def _of_systemd(places: Places, known: Mapping[Key, Schedule]) -> dict[Key, Sche
             where=timer,
             times=tuple(units.times_of(manager.text(timer) or "")),
             next_ms=_moment(state, "NextElapseUSecRealtime", before.next_ms if before and silent else None),
-            last_ms=_last_start(manager, timer, state, before.last_ms if before else None),
+            last_ms=_last_start(state, before),
+            set_ms=before.set_ms if before else None,
             fault=fault,
             repair=repair if fault else "",
         )
@@ -122,11 +121,10 @@ def _moment(state: Mapping[str, str], name: str, otherwise: int | None) -> int |
     return otherwise if moment is None else moment
 
 
-def _last_start(manager: Systemd, timer: str, state: Mapping[str, str], otherwise: int | None) -> int | None:
+def _last_start(state: Mapping[str, str], before: Schedule | None) -> int | None:
     """Return when the timer last started the job; the moment at which it was set up, which systemd gives at first, is none."""
-    last = _moment(state, "LastTriggerUSec", otherwise)
-    written = manager.written_ms(timer)
-    return None if last is not None and written is not None and last < written + _SET_UP_MS else last
+    last = _moment(state, "LastTriggerUSec", before.last_ms if before else None)
+    return None if last is not None and last <= (before.set_ms or 0 if before else 0) else last
 
 
 def _fault(

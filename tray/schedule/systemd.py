@@ -208,13 +208,6 @@ class Systemd:
         """Return the text of the file of *unit*, None if there is none."""
         return _text(self.folder / unit)
 
-    def written_ms(self, unit: str) -> int | None:
-        """Return when the file of *unit* was written, None if there is none."""
-        try:
-            return (self.folder / unit).stat().st_mtime_ns // 1_000_000
-        except OSError:
-            return None
-
     def ask(self, *words: str, tolerate: bool = False) -> str:
         """Run `systemctl` with *words* and return its answer.
 

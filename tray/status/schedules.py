@@ -39,6 +39,7 @@ class Schedule(Coded):
         fault: One sentence why it will not start the job as asked; empty if it will.
         repair: The command that mends it; empty if there is nothing to mend.
         kind: The kind of the runs that it starts: backup or check.
+        set_ms: When it was set; the scheduler's last start before that is none of this schedule.
     """
 
     job: str
@@ -51,6 +52,7 @@ class Schedule(Coded):
     fault: str = ""
     repair: str = ""
     kind: str = BACKUP
+    set_ms: int | None = None
 
     @property
     def key(self) -> Key:
