@@ -151,9 +151,10 @@ def test_errors_beside_another_restic_are_no_verdict(home: Home) -> None:
 
 
 def test_a_flipped_byte_is_found_where_the_data_is_read(home: Home) -> None:
-    """`read_data` of the configuration reaches the engine."""
+    """`read_data` of the configuration reaches the engine; a later check that would read less does not clear the damage."""
     pack = home.pack()
-    data = bytearray(pack.read_bytes())
+    whole = pack.read_bytes()
+    data = bytearray(whole)
     data[len(data) // 2] ^= 1
     pack.chmod(0o600)
     pack.write_bytes(data)
@@ -161,6 +162,13 @@ def test_a_flipped_byte_is_found_where_the_data_is_read(home: Home) -> None:
     done = tray("check", "home")
     assert (done.returncode, pack.name[:8] in done.stdout) == (2, True)
     assert checked()["outcome"] == "failed"
+    home.configure()
+    done = tray("check", "home")
+    assert (done.returncode, "so all of it is read again" in done.stdout) == (2, True)
+    pack.write_bytes(whole)
+    for again in (True, False):
+        done = tray("check", "home")
+        assert (done.returncode, "so all of it is read again" in done.stdout) == (0, again)
 
 
 def test_a_restored_file_that_differs_fails(home: Home, between: Path) -> None:

@@ -24,11 +24,11 @@ from tray.core.model import CHECK, Outcome
 from tray.core.paths import Places, places, private
 from tray.core.redact import Redactor
 from tray.engines.base import Plan, Result
-from tray.engines.proving import Item, Snapshot
+from tray.engines.proving import ALL, Item, Snapshot
 from tray.jobs import configured, running, samples, ways
 from tray.jobs.engine_calls import Calls
 from tray.jobs.samples import Match, Sample
-from tray.jobs.suspects import Suspects
+from tray.jobs.suspects import DATA, Suspects
 from tray.jobs.verdicts import Verdict, judged, named, newest, unproven
 from tray.jobs.ways import Access
 from tray.wording import escape, plural, size
@@ -192,11 +192,18 @@ class Check:
         self._remember(self._wrong)
         return verdict
 
+    def _suspected(self) -> frozenset[str]:
+        return frozenset() if self.suspects is None else self.suspects.read()
+
     def _remember(self, wrong: Iterable[str]) -> None:
         if self.suspects is not None:
             self.suspects.keep(wrong)
 
     def _check(self) -> None:
+        suspects = self._suspected()
+        if DATA in suspects:
+            _say("The last check that read data found damage, so all of it is read again.")
+            self.read_data = ALL
         try:
             argv = self.access.prover.check(self.access.way, self.read_data)
         except ValueError as error:
@@ -213,6 +220,8 @@ class Check:
             if self._is_busy():
                 why = f"another {self.access.engine.name} is at work in the repository, or left a lock"
                 raise _unproven(f"{why}, and the check said: {result.reason.rstrip('.')}", self._unlock())
+            if self.read_data is not None:
+                self._remember([*suspects, DATA])
             raise _failed(result)
         self._doubt = result.reason if result.outcome is Outcome.WARNING else ""
 
@@ -265,7 +274,7 @@ class Check:
 
     def _choose(self, snapshot: Snapshot) -> list[Item]:
         """Return a few random files of the snapshot, for which there is room."""
-        sample = Sample(frozenset() if self.suspects is None else self.suspects.read())
+        sample = Sample(self._suspected())
 
         def take(line: bytes) -> bool:
             item = self.access.prover.read_file(line)

@@ -1,6 +1,7 @@
-"""Remember the files that the last check of a job could not restore as they were, so that the next one looks at them again.
+"""Remember what the last check of a job found wrong, so that the next one looks at it again.
 
-A check restores a few files by chance: the next one would mostly choose others, and call a damaged backup proven.
+A check restores a few files by chance: the next one would mostly choose others, and call a damaged backup proven. So would a check
+that reads no data after one that read it and found damage.
 """
 
 import json
@@ -12,6 +13,8 @@ from tray.audit.keys import write_new
 from tray.core.files import content
 
 MOST = 50
+DATA = ""
+"""In the place of a path: the engine's own check failed while it read data, so the next one reads all of it."""
 
 
 class Suspects:
@@ -25,7 +28,7 @@ class Suspects:
         self._file = file
 
     def read(self) -> frozenset[str]:
-        """Return their paths in the backup; none where nothing can be read."""
+        """Return their paths in the backup, `DATA` among them; none where nothing can be read."""
         try:
             paths = json.loads(content(self._file))
         except (OSError, ValueError, RecursionError):
