@@ -1,4 +1,4 @@
-"""Remember what the last check of a job found wrong, so that the next one looks at it again.
+"""Remember the faults that the last check of a job found, so that the next one looks at them again.
 
 A check restores a few files by chance: the next one would mostly choose others, and call a damaged backup proven. So would a check
 that reads no data after one that read it and found damage.

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.jobs.test_editing import ran
+from tray.cli.jobs import sheet
 from tray.cli.main import main
 from tray.config import jobs
 from tray.config.jobs import Job
@@ -177,3 +178,23 @@ def test_a_job_that_nothing_starts_is_told_how_it_starts_by_itself(
     assert capsys.readouterr().out.endswith("backup-tray schedule timed\n")
     assert main(["jobs", "add", "theirs", "--command", "true", "--watched", "crontab of ann"]) == 0
     assert "schedule" not in capsys.readouterr().out
+
+
+@pytest.mark.process  # asks restic for its version
+def test_a_kept_recovery_sheet_follows_its_job(
+    places: Places, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A sheet with the old repository or the old name would fail on the day when it is needed."""
+    more = ["--source", str(tmp_path), "--repository", "/disk/a", "--password-file", "/pw"]
+    assert main(["jobs", "add", "home", *more]) == 0
+    assert main(["jobs", "edit", "home", "--repository", "/disk/b"]) == 0
+    assert "sheet" not in capsys.readouterr().out, "none is kept"
+    file = sheet.keep(places, "home")
+    before = file.read_bytes()
+    assert main(["jobs", "edit", "home", "--every", "1d"]) == 0
+    assert (file.read_bytes(), "sheet" in capsys.readouterr().out) == (before, False)
+    assert main(["jobs", "edit", "home", "--repository", "/disk/c"]) == 0
+    assert f"print it again. It is in {file}" in capsys.readouterr().out
+    assert file.read_bytes() != before
+    assert main(["jobs", "rename", "home", "house"]) == 0
+    assert [item.name for item in file.parent.iterdir()] == ["house.pdf"]

@@ -1,6 +1,7 @@
 """Make and change jobs: `backup-tray jobs add`, `edit`, `disable`, `enable`, `remove`, `rename`, `merge` and `retire`."""
 
 import shlex
+import sys
 from argparse import ArgumentParser, Namespace
 from contextlib import suppress
 from datetime import date, timedelta
@@ -8,13 +9,15 @@ from typing import Any
 
 from tray import wording
 from tray.cli import Command
+from tray.cli.jobs import sheet
 from tray.cli.options import from_here
 from tray.config import jobs
 from tray.config.jobs import CONDITIONS, KEYS, RULES, Job, nearest
 from tray.core import clock
-from tray.core.errors import UsageError
+from tray.core.errors import BackupTrayError, UsageError
 from tray.core.paths import places
 from tray.jobs import editing
+from tray.report import recovery
 from tray.schedule import change
 
 _TEXTS = {
@@ -41,6 +44,8 @@ _LISTS = {
     "match": ("matches", "NAME", "the automatic name of runs that belong to it"),
 }
 _PATHS = ("repository", "password_file", "environment_file")
+_ON_SHEET = ("engine", "sources", "repository", "command", "password_file", "password_command", "environment_file")
+"""The keys of which the recovery sheet speaks."""
 _COMMANDS = {
     "password_command": "a command line that prints the repository's password",
     "before": "a command line to run first; if it fails, the backup is not started",
@@ -124,7 +129,24 @@ def _edit(args: Namespace) -> int:
     job = editing.edit(places(), args.job, values)
     _changed(job)
     change.edited(places(), job)
+    if any(key in values for key in _ON_SHEET):
+        _renew_sheet(job.name)
     return 0
+
+
+def _renew_sheet(name: str, old: str | None = None) -> None:
+    """Write a job's recovery sheet anew, if one is kept on this machine; *old* is the name that the job had before."""
+    kept = recovery.kept(places(), old or name)
+    if not kept.exists():
+        return
+    try:
+        file = sheet.keep(places(), name)
+        if old is not None:
+            kept.unlink(missing_ok=True)
+    except (BackupTrayError, OSError) as error:
+        print(f"Its recovery sheet is old and could not be written anew: {wording.escape(str(error))}", file=sys.stderr)
+        return
+    print(f"Its recovery sheet is written anew: print it again. It is in {wording.escape(str(file))}")
 
 
 def _changed(job: Job) -> None:
@@ -183,6 +205,7 @@ def _rename(args: Namespace) -> int:
         f"The job {old} is called {new} now, and so are its runs. Whatever starts it under its old name may go on so."
     )
     change.renamed(places(), args.job, args.new)
+    _renew_sheet(args.new, args.job)
     return 0
 
 
