@@ -14,6 +14,7 @@ import pytest
 from hypothesis import settings
 
 from tests import own_home
+from tests.waiting import over, wait_for
 from tray.core import paths
 from tray.core.paths import Places
 
@@ -82,8 +83,11 @@ def _end_trackers(home: Path) -> None:
                 if process.environ().get(paths.HOME_VARIABLE) == str(home):
                     process.terminate()
                     trackers.append(process)
-    for process in psutil.wait_procs(trackers, timeout=60)[1]:
-        process.kill()
+    with suppress(AssertionError):
+        wait_for(lambda: over(trackers), what="the end of the tracker")
+    for process in trackers:
+        with suppress(psutil.Error):
+            process.kill()
 
 
 @pytest.fixture

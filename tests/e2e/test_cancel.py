@@ -17,7 +17,7 @@ import pytest
 from tests.e2e.program import PASSWORD, TRAY, make_repository, make_tree, snapshots, start, status, tray
 from tests.e2e.test_wrapper_terminal import INTERRUPTED, Terminal
 from tests.e2e.trays import end_tracker
-from tests.waiting import wait_for
+from tests.waiting import over, wait_for
 from tray import runs
 from tray.audit.store import AuditLog
 from tray.config import saving
@@ -114,14 +114,6 @@ def engine() -> psutil.Process:
     return psutil.Process(int(run.process.partition("@")[0]))
 
 
-def gone(process: psutil.Process) -> bool:
-    """Whether *process* has ended, even if its parent has not reaped it yet."""
-    try:
-        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-
-
 def body(places: Places, action: str) -> dict[str, Any]:
     """Return the details of the newest entry of *action*, and who wrote it."""
     log = AuditLog.read(places.audit_db)
@@ -176,7 +168,7 @@ def test_cancel_reaches_the_engines_of_a_script_also_those_it_starts_meanwhile(
     assert tray("cancel", "--yes").returncode == 0
     assert run.wait() in (*INTERRUPTED, -signal.SIGINT)
     assert (last().outcome, snapshots(repository)) == (Outcome.CANCELLED, [])
-    wait_for(lambda: all(map(gone, children)), what="the end of all")
+    wait_for(lambda: over(children), what="the end of all")
     assert "started meanwhile" in tray("log", "last").stdout
 
 
@@ -191,7 +183,7 @@ def test_a_command_that_ignores_signals_is_killed_and_called_cancelled(tmp_path:
     assert tray("cancel", "--yes").returncode == 0
     assert run.wait() == -signal.SIGKILL
     assert last().outcome is Outcome.CANCELLED
-    wait_for(lambda: all(map(gone, family)), what="the end of all")
+    wait_for(lambda: over(family), what="the end of all")
 
 
 def test_a_second_cancel_sends_the_next_signal_at_once(tmp_path: Path) -> None:

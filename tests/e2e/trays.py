@@ -6,6 +6,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from PIL import Image
 
 from tests.e2e.desktop import Desktop, desktop
 from tests.e2e.program import started_itself
-from tests.waiting import wait_for
+from tests.waiting import over, wait_for
 from tray import ipc
 from tray.audit import spool
 from tray.audit.entry import Action, Draft
@@ -49,20 +50,18 @@ def end_windows() -> None:
         with suppress(psutil.Error):
             if started_itself(process.info["cmdline"], "window") and process.environ().get(paths.HOME_VARIABLE) == home:
                 process.terminate()
-                process.wait(60)
+                wait_for(partial(over, [process]), what="the end of the window")
 
 
 def end_tracker() -> None:
     """End the tracker of this test, if there is one."""
-    with suppress(TrackerGoneError, ProcessLookupError):
+    with suppress(TrackerGoneError, ProcessLookupError, psutil.NoSuchProcess):
         client = ipc.Client(paths.places(), "test")
         pid = client.tracker["pid"]
         client.close()
+        tracker = psutil.Process(pid)
         os.kill(pid, signal.SIGTERM)
-        wait_for(
-            lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE,
-            what="the tracker's end",
-        )
+        wait_for(lambda: over([tracker]), what="the tracker's end")
 
 
 def windows_of(tray: "subprocess.Popen[bytes]") -> list[str]:

@@ -25,7 +25,7 @@ from urllib3.exceptions import ReadTimeoutError
 from tests.e2e import automated
 from tests.e2e.trays import keep
 from tests.mounts import mounted
-from tests.waiting import wait_for
+from tests.waiting import over, wait_for
 from tray.core.model import Status
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -247,13 +247,15 @@ def end_tree(pid: int) -> None:
     for member in family:
         with suppress(psutil.NoSuchProcess):
             member.send_signal(signal.SIGKILL)
-    psutil.wait_procs(family, timeout=60)
+    wait_for(lambda: over(family), what="the end of a process")
 
 
 def gone(pids: list[int]) -> Callable[[], bool]:
     """Return a question: have all these processes ended?"""
 
     def ask() -> bool:
-        return all(not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE for pid in pids)
+        with suppress(psutil.NoSuchProcess):
+            return over(psutil.Process(pid) for pid in pids if psutil.pid_exists(pid))
+        return False  # asked again
 
     return ask
