@@ -7,6 +7,7 @@ import tempfile
 import time
 import tomllib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -17,7 +18,7 @@ from tests.e2e.desktop import Desktop, desktop
 from tests.e2e.program import make_tree, start, started_itself
 from tests.e2e.test_takeover import OWN_CRONTABS
 from tests.e2e.webdriver import Driven, driven
-from tests.waiting import wait_for
+from tests.waiting import over, wait_for
 from tray.audit.store import AuditLog
 from tray.core import paths
 from tray.core.paths import Places
@@ -56,7 +57,7 @@ def end_tracker(places: Places) -> None:
         words = process.info["cmdline"] or []
         if started_itself(words, "tracker") and _home(process) == str(places.state.parent):
             process.terminate()
-            process.wait(60)
+            wait_for(partial(over, [process]), what="the tracker's end")
 
 
 def _home(process: psutil.Process) -> str | None:
