@@ -8,20 +8,17 @@ import json
 import os
 import shutil
 import signal
-import stat
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from types import FrameType
 
 from tray.core.dataclass import dataclass, field
-from tray.core.errors import AlreadyRunningError, BackupTrayError
-from tray.core.locks import FileLock
+from tray.core.errors import BackupTrayError
 from tray.core.model import CHECK, Outcome
-from tray.core.paths import Places, places, private
+from tray.core.paths import Places, places
 from tray.core.redact import Redactor
 from tray.engines.base import Plan, Result
 from tray.engines.proving import ALL, Item, Snapshot
@@ -31,10 +28,10 @@ from tray.jobs.samples import Match, Sample
 from tray.jobs.suspects import DATA, Suspects
 from tray.jobs.verdicts import Verdict, judged, named, newest, unproven
 from tray.jobs.ways import Access
+from tray.jobs.workspace import workspace
 from tray.wording import escape, plural, size
 
 EXIT_CODES = {Outcome.SUCCEEDED: 0, Outcome.WARNING: 1, Outcome.FAILED: 2}
-FOLDER = "restored"
 ROOM = 64 << 20
 """Bytes that stay free on the disk beside the restored files."""
 _MOST_ANSWER = 64 << 20
@@ -97,42 +94,6 @@ def _hear_signals() -> None:
     for number in numbers:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
             signal.signal(number, stop)
-
-
-@contextmanager
-def workspace(here: Places, job: str) -> Iterator[Path]:
-    """Give a private, empty folder for restored files, and remove it afterwards; also one that a killed check has left.
-
-    Raises:
-        AlreadyRunningError: Another check of the job uses it.
-        UnsafeFolderError, OSError: It cannot be made.
-    """
-    name = sha256(job.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    parent = private(private(here.state) / FOLDER)
-    with FileLock(parent / f"{name}.lock") as lock:
-        if not lock.acquire():
-            raise AlreadyRunningError(f"The check of {job}")
-        folder = parent / name
-        try:
-            _remove(folder)
-            folder.mkdir(mode=0o700)
-            yield folder
-        finally:
-            _remove(folder)
-
-
-def _remove(folder: Path) -> None:
-    """Remove *folder*; restored folders may be read-only."""
-
-    def unlock(act: Callable[[str], object], path: str, _: object) -> None:
-        with suppress(OSError):
-            os.chmod(os.path.dirname(path), stat.S_IRWXU)
-            os.chmod(path, stat.S_IRWXU)
-            act(path)
-
-    shutil.rmtree(folder, onerror=unlock)
-    if folder.exists():
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass(slots=True)

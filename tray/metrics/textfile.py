@@ -4,7 +4,10 @@ The tracker's helper writes it; where no tracker runs, a process of its own that
 (`core.ourselves.PARTS`). Its age tells when nothing of ours has run for long: `node_textfile_mtime_seconds`.
 """
 
-from contextlib import closing, suppress
+import errno
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from tray import config
@@ -12,11 +15,13 @@ from tray.audit.near_copy import put
 from tray.audit.store import AuditLog
 from tray.core import clock, paths
 from tray.core.errors import BackupTrayError, MetricsFileError
-from tray.core.paths import Places
+from tray.core.locks import FileLock
+from tray.core.paths import Places, private
 from tray.metrics import openmetrics
 from tray.status import StatusSource
 
 _READABLE_BY_ALL = 0o644
+_PATIENCE_SECONDS, _LOOK_SECONDS = 10.0, 0.02
 
 
 def now(places: Places) -> list[openmetrics.Family]:
@@ -34,11 +39,27 @@ def write(places: Places, file: Path) -> None:
     Raises:
         MetricsFileError: It cannot be written; the file that was there stays.
     """
-    content = openmetrics.text(now(places), collector=True).encode()
     try:
-        put(file, content, mode=_READABLE_BY_ALL)
+        with _alone(places):  # from the look at the status on: older figures must not come last
+            put(file, openmetrics.text(now(places), collector=True).encode(), mode=_READABLE_BY_ALL)
     except OSError as error:
         raise MetricsFileError(file, error) from error
+
+
+@contextmanager
+def _alone(places: Places) -> Iterator[None]:
+    """Wait until no other process of ours writes the file.
+
+    Raises:
+        OSError: Another one is not done in time, or the state folder takes no lock.
+    """
+    until = clock.monotonic() + _PATIENCE_SECONDS
+    with FileLock(private(places.state) / "metrics.lock") as lock:
+        while not lock.acquire():
+            if clock.monotonic() >= until:
+                raise TimeoutError(errno.ETIMEDOUT, "another process has been writing it for long")
+            time.sleep(_LOOK_SECONDS)
+        yield
 
 
 def refreshed(places: Places) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """The figures of a status, and their two texts."""
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from tests.unit.metrics.help import NOW, job, run
 from tray.config import load
 from tray.core.errors import ConfigError, MetricsFileError
+from tray.core.locks import FileLock
 from tray.core.model import AuditStanding, Outcome, Proof, State, Status, Word
 from tray.core.paths import Places, private
 from tray.metrics import openmetrics, textfile
@@ -139,6 +141,28 @@ def test_the_file_is_written_whole_for_all_to_read(places: Places, tmp_path: Pat
     assert [item.name for item in tmp_path.iterdir() if "prom" in item.name] == ["backup.prom"]
     with pytest.raises(MetricsFileError, match="cannot be written"):
         textfile.write(places, tmp_path / "gone" / "backup.prom")
+
+
+def test_two_writers_follow_each_other(places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second one looks at the status only when the first is done; one that is never done is an error."""
+    held = FileLock(private(places.state) / "metrics.lock")
+    assert held.acquire()
+    looked = threading.Event()
+    present = textfile.now
+    monkeypatch.setattr(textfile, "now", lambda here: (looked.set(), present(here))[1])
+    writer = threading.Thread(target=textfile.write, args=(places, tmp_path / "backup.prom"))
+    writer.start()
+    assert not looked.wait(0.2)
+    held.release()
+    writer.join(60)
+    assert looked.is_set()
+    assert (tmp_path / "backup.prom").exists()
+    monkeypatch.setattr(textfile, "_PATIENCE_SECONDS", 0.0)
+    assert held.acquire()
+    with pytest.raises(MetricsFileError) as caught:
+        textfile.write(places, tmp_path / "backup.prom")
+    assert "another process" in caught.value.why
+    held.release()
 
 
 def test_housekeeping_is_told_why_the_file_is_not_written(places: Places, tmp_path: Path) -> None:

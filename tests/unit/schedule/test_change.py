@@ -95,6 +95,10 @@ def test_the_zone_of_a_cron_line_goes_to_its_own_key(
         (["home", "--on", "*:*:0/3"], 64, "The nearest that can: `--on '*:*'`"),
         (["home", "--on", "00:*:0/10"], 64, "many moments within a minute"),
         (["own"], 64, "the machine's own zone"),
+        (["home", "--check"], 64, "schedule home --check --on 'Mon..Fri 20:30'`, or `--on monthly`"),
+        (["home", "--check", "--remove"], 2, "The check of the job 'home' has no schedule"),
+        (["own", "--check", "--on", "monthly"], 2, "cannot be checked"),
+        (["home", "--check", "--on", "sometimes"], 64, "cannot be the time"),
     ],
 )
 def test_nothing_changes_where_it_makes_no_sense(
@@ -433,30 +437,6 @@ def test_the_schedule_of_checks_follows_its_job_and_goes_with_it(
     assert [(each["job"], each["kind"], each["fault"]) for each in shown(capsys)] == [("house", "check", "")]
     assert main(["jobs", "remove", "house"]) == 0
     assert shown(capsys) == []
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code", "words"),
-    [
-        (["home", "--check"], 64, "schedule home --check --on 'Mon..Fri 20:30'`, or `--on monthly`"),
-        (["home", "--check", "--remove"], 2, "The check of the job 'home' has no schedule"),
-        (["own", "--check", "--on", "monthly"], 2, "cannot be checked"),
-        (["home", "--check", "--on", "sometimes"], 64, "cannot be the time"),
-    ],
-)
-def test_a_check_that_cannot_be_scheduled_changes_nothing(
-    configured: Places,
-    crontab: Crontab,
-    capsys: pytest.CaptureFixture[str],
-    arguments: list[str],
-    code: int,
-    words: str,
-) -> None:
-    """The error says why, and names a command that works."""
-    before = configured.config_file.read_text()
-    assert main(["schedule", *arguments]) == code
-    assert words in capsys.readouterr().err
-    assert (crontab.text, configured.config_file.read_text()) == (None, before)
 
 
 @pytest.mark.parametrize("kind", ["systemd", "cron", "launchd"])
