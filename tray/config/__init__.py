@@ -18,7 +18,19 @@ from tray.core.paths import Places
 from tray.core.redact import Rules
 
 VERSION = 1
-TABLES = ("version", "jobs", "watch", "observe", "repository", "runs", "audit", "metrics", "privacy")
+TABLES = (
+    "version",
+    "jobs",
+    "notify",
+    "channels",
+    "watch",
+    "observe",
+    "repository",
+    "runs",
+    "audit",
+    "metrics",
+    "privacy",
+)
 """Every key at the top of the file."""
 REPOSITORY, JOURNALD, SYSLOG = "repository", "journald", "syslog"
 SYSLOG_PORT = 514

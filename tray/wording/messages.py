@@ -1,0 +1,179 @@
+"""Say an event in a message: one title, a few lines, and the page of the window that shows more.
+
+Every channel takes its words from here, so the desktop and a mail never disagree. Names and reasons come out escaped and cut.
+"""
+
+from collections import Counter
+from urllib.parse import quote
+
+from tray.core.clock import local
+from tray.core.model import BACKUP, CHECK, Instance, Outcome
+from tray.core.model.events import Event, EventKind, Message
+from tray.wording.numbers import ago, count, duration, escape, fit, plural, size
+from tray.wording.runs import join
+
+TITLE_UNITS = 120
+NAME_UNITS = 60
+REASON_UNITS = 500
+MOST_LINES = 20
+"""So many events of one message are named; of the rest it says how many."""
+
+INFO, WARNING, ERROR, CRITICAL = "info", "warning", "error", "critical"
+_SEVERITIES = {
+    EventKind.BREACH: CRITICAL,
+    EventKind.FAILURE: ERROR,
+    EventKind.OVERDUE: ERROR,
+    EventKind.REMINDER: ERROR,
+    EventKind.WARNING: WARNING,
+    EventKind.CHANNEL: WARNING,
+}
+_RANKS = (CRITICAL, ERROR, WARNING, INFO)
+_TITLES = {
+    EventKind.OVERDUE: "overdue",
+    EventKind.CLEARED: "no longer open",
+    EventKind.ALIVE: "Backup Tray is at work, and its audit log is intact",
+    EventKind.TEST: "Test message of Backup Tray",
+}
+
+
+def severity(message: Message) -> str:
+    """Return the worst severity of the events: "critical", "error", "warning" or "info"."""
+    return min((_SEVERITIES.get(event.kind, INFO) for event in message.events), key=_RANKS.index)
+
+
+def title(message: Message) -> str:
+    """Return the message in one line: "home: backup failed", or "3 backups failed, 1 is overdue" for many."""
+    events = message.events
+    text = _title(events[0]) if len(events) == 1 else _summary(events)
+    return fit(text, TITLE_UNITS)
+
+
+def text(message: Message, now_ms: int) -> str:
+    """Return the lines under the title; names, reasons and times, and the command that shows more."""
+    events = message.events
+    if len(events) == 1:
+        return "\n".join(details(events[0], now_ms))
+    named = [f"{_title(event)}, {ago(now_ms, event.at_ms)}" for event in events[:MOST_LINES]]
+    more = [f"… and {count(len(events) - MOST_LINES)} more"] if len(events) > MOST_LINES else []
+    return "\n".join([*named, *more])
+
+
+def details(event: Event, now_ms: int) -> list[str]:
+    """Return what is known of one event, a sentence a line, the most important first."""
+    if event.kind in (EventKind.REMINDER, EventKind.DIGEST):
+        return [str(line) for line in event.facts.get("lines", ())]
+    lines = [_sentence(part) for part in (event.reason, event.concern, event.why, event.advice) if part]
+    if event.kind in (EventKind.RECOVERED, EventKind.SUCCESS):
+        lines = [_figures(event), *(lines if event.outcome is not Outcome.SUCCEEDED else [])]
+        if event.kind is EventKind.RECOVERED and event.since_ms is not None:
+            lines.append(f"It was not fine since {moment(event.since_ms)}.")
+    elif event.job is not None and event.job_kind == BACKUP:
+        lines.append(_last_good(event, now_ms))
+    if event.streak > 1:
+        lines.append(f"It ended badly {count(event.streak)} times in a row.")
+    return [line for line in dict.fromkeys(lines) if line]
+
+
+def moment(ms: int) -> str:
+    """Return a moment in the user's time zone, to be read at any later time: "2026-11-30 14:05"."""
+    return f"{local(ms):%Y-%m-%d %H:%M}"
+
+
+def page(message: Message) -> str:
+    """Return the page of the window that shows the message: "report/RUN", "job/NAME", "audit" or "dashboard"."""
+    return page_of(message.events[0]) if len(message.events) == 1 else "dashboard"
+
+
+def page_of(event: Event) -> str:
+    """Return the page of the window about one event."""
+    if event.kind is EventKind.BREACH:
+        return "audit"
+    if event.run is not None:
+        return f"report/{event.run}"
+    if event.job is not None and event.instance is Instance.USER:
+        return f"job/{quote(event.job, safe=_SAFE)}"
+    return "dashboard"
+
+
+def command(message: Message) -> str:
+    """Return the command that shows more about the message."""
+    event = message.events[0]
+    if len(message.events) > 1:
+        return "backup-tray status"
+    if event.kind is EventKind.BREACH:
+        return "backup-tray audit verify"
+    return f"backup-tray report {event.run}" if event.run is not None else "backup-tray status --why"
+
+
+_SAFE = "!*'()"
+
+
+def name(event: Event) -> str:
+    """Return the job's name, escaped and cut."""
+    of = " (system)" if event.instance is Instance.SYSTEM else ""
+    return fit(escape(event.job or ""), NAME_UNITS) + of
+
+
+def _title(event: Event) -> str:
+    if event.kind in (EventKind.REMINDER, EventKind.DIGEST):
+        return str(event.facts.get("title", ""))
+    if event.kind is EventKind.BREACH:
+        return "The audit log was tampered with" + (" (system)" if event.instance is Instance.SYSTEM else "")
+    if event.kind is EventKind.CHANNEL:
+        return f"Messages by {escape(str(event.facts.get('channel', '')))} cannot be sent"
+    return f"{name(event)}: {_verb(event)}" if event.job is not None else _TITLES[event.kind]
+
+
+def _verb(event: Event) -> str:
+    task = {BACKUP: "backup", CHECK: "check"}.get(event.job_kind, fit(escape(event.job_kind), 20))
+    match event.kind:
+        case EventKind.FAILURE:
+            return f"{task} ended without a result" if event.outcome is Outcome.LOST else f"{task} failed"
+        case EventKind.WARNING:
+            return "a warning" if event.run is None else f"{task} finished with warnings"
+        case EventKind.OVERDUE:
+            return f"{task} overdue"
+        case EventKind.RECOVERED | EventKind.SUCCESS:
+            again = " again" if event.kind is EventKind.RECOVERED else ""
+            warnings = ", with warnings" if event.outcome is Outcome.WARNING else ""
+            return f"{task} succeeded{again}{warnings}"
+        case _:
+            return _TITLES.get(event.kind, event.kind.value)
+
+
+def _summary(events: tuple[Event, ...]) -> str:
+    """Return how many jobs had which news: the worst first."""
+    numbers = Counter(event.kind for event in events)
+    said = [
+        f"{plural(number, thing)} {verb}"
+        for kind, thing, verb in (
+            (EventKind.BREACH, "audit log", "tampered with"),
+            (EventKind.FAILURE, "backup", "failed"),
+            (EventKind.OVERDUE, "backup", "overdue"),
+            (EventKind.WARNING, "backup", "with warnings"),
+            (EventKind.RECOVERED, "backup", "succeeded again"),
+            (EventKind.SUCCESS, "backup", "succeeded"),
+        )
+        if (number := numbers.pop(kind, 0))
+    ]
+    other = sum(numbers.values())
+    return join(*said, plural(other, "more message") if other else None)
+
+
+def _sentence(text: str) -> str:
+    plain = fit(escape(text.strip()), REASON_UNITS).rstrip(".")
+    return f"{plain}." if plain and plain[-1] not in "!?…" else plain
+
+
+def _last_good(event: Event, now_ms: int) -> str:
+    if event.last_good_ms is None:
+        return "There is no good backup of it yet."
+    return f"The last good backup ended {moment(event.last_good_ms)}, {ago(now_ms, event.last_good_ms)}."
+
+
+def _figures(event: Event) -> str:
+    took = None if event.duration_ms is None else f"took {duration(event.duration_ms / 1000)}"
+    files = None if event.files is None else plural(event.files, "file")
+    read = None if event.bytes_processed is None else size(event.bytes_processed)
+    words = join(read, files, took)
+    return f"{words[0].upper()}{words[1:]}." if words else ""
