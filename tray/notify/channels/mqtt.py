@@ -1,0 +1,99 @@
+"""Show the status in Home Assistant, by an MQTT broker: retained messages that describe a device, and the values of its entities.
+
+Each message of the queue has the present status published, whatever it is about. A small file remembers which jobs the broker
+keeps, so that those that are gone are removed there too.
+"""
+
+import json
+import re
+import socket
+import ssl
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tray.audit import keys
+from tray.audit.store import AuditLog
+from tray.config.channels import ChannelSettings
+from tray.core import clock, paths
+from tray.core.errors import BackupTrayError
+from tray.core.files import content
+from tray.core.model import Status
+from tray.core.model.events import Message
+from tray.core.paths import Places
+from tray.notify import home_assistant, mqtt_broker, secrets
+from tray.notify.channels import PATIENCE_SECONDS, NotSentError
+from tray.notify.home_assistant import Published
+
+_TOPIC = re.compile(r"[^+#\x00-\x1f]{1,200}")
+_PORTS = {"mqtt": 1883, "mqtts": 8883}
+
+
+class Channel:
+    """One broker."""
+
+    def __init__(self, settings: ChannelSettings, places: Places) -> None:
+        self._settings, self._places = settings, places
+        self._memory = places.state / f"notify.{settings.name}.published"
+
+    def send(self, message: Message, status: Status) -> None:
+        """Publish *status*; see `Channel.send`."""
+        until = clock.monotonic() + PATIENCE_SECONDS
+        options, before = self._settings.options, _remembered(self._memory)
+        news, after = home_assistant.messages(
+            status,
+            before,
+            log=self._log(message, before),
+            host=socket.gethostname(),
+            prefix=_prefix(options.get("prefix")),
+            only=self._settings.jobs,
+        )
+        url = urlsplit(str(options["url"]))
+        address = (url.hostname or "", url.port or _PORTS[url.scheme])
+        password, user = secrets.of(self._settings), options.get("user")
+        login = None if password is None and user is None else (str(user or ""), password)
+        tls = _tls(options.get("ca_file")) if url.scheme == "mqtts" else None
+        mqtt_broker.publish(address, news, until=until, tls=tls, login=login)
+        if after != before:
+            _remember(self._memory, self._places, after)
+
+    def _log(self, message: Message, before: Published) -> str:
+        """Return the UUID of the audit log, which names the device."""
+        with suppress(BackupTrayError, OSError), AuditLog.read(self._places.audit_db) as log:
+            return log.head()[2].split(b"\n", 1)[0].decode().removeprefix("backup-tray/")
+        known = next((event.log for event in message.events if event.log is not None), "") or before.log
+        if not known:
+            raise NotSentError("There is no audit log yet, whose id names the device; the first backup makes it.")
+        return known.removeprefix("backup-tray/")
+
+
+def _prefix(value: object) -> str:
+    """Return the topic under which Home Assistant looks for devices."""
+    prefix = str(value or home_assistant.PREFIX).strip("/")
+    if not _TOPIC.fullmatch(prefix):
+        raise NotSentError("`prefix` must be a topic of at most 200 characters, without + and #.", final=True)
+    return prefix
+
+
+def _tls(ca_file: object) -> ssl.SSLContext:
+    """Return a context that checks the certificate: against *ca_file*, else against the authorities that the system trusts."""
+    try:
+        return ssl.create_default_context(cafile=None if ca_file is None else paths.expand(str(ca_file)))
+    except OSError as error:
+        why = error.reason if isinstance(error, ssl.SSLError) else error.strerror
+        raise NotSentError(f"`ca_file` {ca_file} cannot be read: {why}.", final=True) from error
+
+
+def _remembered(file: Path) -> Published:
+    try:
+        data = json.loads(content(file))
+        return Published(str(data["log"]), tuple(map(str, data["jobs"])), tuple(map(str, data["gone"])))
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return Published()
+
+
+def _remember(file: Path, places: Places, after: Published) -> None:
+    """Write the record of the broker; on a full disk it is forgotten, and a job that is gone later stays there."""
+    with suppress(OSError):
+        paths.private(places.state)
+        keys.write_new(file, json.dumps({"log": after.log, "jobs": after.jobs, "gone": after.gone}).encode())
