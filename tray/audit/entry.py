@@ -49,6 +49,8 @@ class Action(StrEnum):
     JOB_FORGOTTEN = "job.forgotten"
     JOB_RENAMED = "job.renamed"
     JOB_CREATED = "job.created"
+    JOB_OVERDUE = "job.overdue"
+    JOB_SNOOZED = "job.snoozed"
     CONFIG_CHANGED = "config.changed"
     REPOSITORY_CREATED = "repository.created"
     STATUS_ERROR = "status.error"

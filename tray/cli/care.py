@@ -3,6 +3,7 @@
 import os
 import sys
 
+from tray.core import sender
 from tray.core.paths import Places
 from tray.housekeeping import rounds
 from tray.metrics import textfile
@@ -23,6 +24,7 @@ def run(places: Places, begun: int | None) -> int:
     failed = rounds.run(places, started=begun is not None)
     failed |= reading.refreshed(places)
     failed |= textfile.refreshed(places)
+    sender.start(places)
     for line in rounds.by_reason(failed):
         print(f"backup-tray: {line}", file=sys.stderr)
     return 1 if failed else 0

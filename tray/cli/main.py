@@ -14,7 +14,7 @@ from tray.core.errors import BackupTrayError, UnexpectedError, UsageError
 
 COMMANDS = {
     "tray": ("background", "show the icon"),
-    "tracker": ("background", "run the tracker, which knows what runs now, in the foreground"),
+    "tracker": ("background", "run the tracker, which knows the runs of now, in the foreground"),
     "window": ("window", "open the window, or raise the one that is open"),
     "run": ("run", "run a backup command under watch: start it, follow it and record it"),
     "create": ("create", "make a first backup here in the terminal"),
@@ -27,6 +27,7 @@ COMMANDS = {
     "log": ("history", "the full log of a run"),
     "report": ("report", "a report of a run or a period: text, PDF, HTML, CSV, JSON Lines"),
     "repository": ("repository", "what is in the repositories: snapshots, size, locks"),
+    "notify": ("notify", "try a channel, see how the channels stand, and put messages about a job to rest"),
     "metrics": ("metrics", "the status as figures for Prometheus and other monitoring systems"),
     "cancel": ("control", "stop a run"),
     "pause": ("control", "suspend a run and all its processes"),

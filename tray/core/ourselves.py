@@ -23,7 +23,7 @@ PROGRAM = str(Path(__file__).resolve().parents[1] / "__main__.py")
 """The file that is run: the program itself, or one of `PARTS`."""
 PARTS = (
     *("tray.repository.files", "tray.baselines.far_copies"),
-    *("tray.jobs.proof", "tray.jobs.first_run", "tray.metrics.textfile"),
+    *("tray.jobs.proof", "tray.jobs.first_run", "tray.metrics.textfile", "tray.notify.sender"),
 )
 """Modules with a `main` that run as a process of their own without the command line, since its import costs as much as they do."""
 

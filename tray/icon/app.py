@@ -95,6 +95,14 @@ def alarm_words(standing: AuditStanding, now_ms: int, footer: str = "") -> tuple
     return wording.audit_line(standing, now_ms), f"{text}\n{footer}" if footer else text
 
 
+def states(status: Status) -> dict[object, object]:
+    """Return the state of each job by its name and the run that decides it, and whether an audit log shows a breach."""
+    known: dict[object, object] = {
+        (job.instance, job.job, None if job.about is None else job.about.run): job.state for job in status.jobs
+    }
+    return known | {"audit": status.audit is not None and status.audit.breach}
+
+
 class App:
     """The icon with its tooltip and menu.
 
@@ -105,6 +113,7 @@ class App:
         footer: Returns a line that identifies the audit log, for the end of a notification about it; may be "".
         notified: Called after each notification, by a thread of its own: why it could not be shown, None if it was.
         settled: Called once, after the first poll.
+        changed: Called when a state has changed without a run, as that of a job that became overdue; also after the first poll.
         patience: Seconds to wait for a panel at the start.
     """
 
@@ -117,10 +126,12 @@ class App:
         footer: Callable[[], str] = lambda: "",
         notified: Callable[[str | None], None] = lambda _why: None,
         settled: Callable[[], None] = lambda: None,
+        changed: Callable[[], None] = lambda: None,
         patience: float = PATIENCE_SECONDS,
     ) -> None:
         self._make, self._ask, self._check, self._footer, self._notified = source, ask, check, footer, notified
-        self._settled, self._patience = settled, patience
+        self._settled, self._changed, self._patience = settled, changed, patience
+        self._states: dict[object, object] | None = None
         self._alarm = Alarm()
         self._windows = Windows()
         self._stop = threading.Event()
@@ -224,10 +235,18 @@ class App:
             self._source = self._make()
         before, self.menu.status = self.menu.status, self._source.poll()
         self._sound_alarm()
+        if self.menu.status is not before:
+            self._note_states()
         for reason in self._windows.failures():
             self._window_failed(reason)
         if self.menu.status is not before or not self._shown:
             self._show()
+
+    def _note_states(self) -> None:
+        """Have people told where a state has changed by itself; of the end of a run the tracker has them told."""
+        before, self._states = self._states, states(self.menu.status)
+        if before is None or any(before.get(about, state) != state for about, state in self._states.items()):
+            self._changed()
 
     def _attempt(self, act: Callable[[], None]) -> None:
         """Call *act*; if it fails, show that nothing is known: by the usual way, else by one that needs no words of others."""

@@ -2,13 +2,14 @@
 
 import ctypes
 import logging
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 
-from tray.core import ourselves, succession
+from tray.core import ourselves, sender, succession
 from tray.core.errors import BackupStartError, BackupTrayError
 from tray.core.locks import FileLock
 from tray.core.model import Control
@@ -56,8 +57,23 @@ def main(places: Places) -> int:
 
             Unheard(places).note(why)
 
+        senders: list[subprocess.Popen[bytes]] = []
+
+        def changed() -> None:
+            senders[:] = [
+                process
+                for process in (*senders, sender.start(places))
+                if process is not None and process.poll() is None
+            ]
+
         return App(
-            source, ask=ask, check=check, footer=lambda: _footer(places), notified=notified, settled=give_back
+            source,
+            ask=ask,
+            check=check,
+            footer=lambda: _footer(places),
+            notified=notified,
+            settled=give_back,
+            changed=changed,
         ).run()
 
 

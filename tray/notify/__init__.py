@@ -1,8 +1,10 @@
 """Tell people and their tools of failures, overdue backups and recoveries: one queue, several channels.
 
-news.py      which events the status brings, compared with what was told before; pure
-rules.py     which event goes to which channel, and when; pure
-queue.py     the durable queue: events, messages, and what was told, in one SQLite file
-sender.py    the short-lived process that fills the queue and empties it; nothing waits for it
+news.py      the events that a status brings, compared with those told before; pure
+rules.py     the channels that get an event, and the moment; pure
+queue.py     the durable queue: events, messages, and the memory of the news, in one SQLite file     queue_file.py  opens it
+fill.py      from the present status into the queue           wakes.py    since when the machine is awake
+sender.py    the short-lived process that does both; nothing waits for it
+secrets.py   the secret of a channel                          snooze.py   a rest for the messages about a job
 channels/    one module a kind of channel
 """

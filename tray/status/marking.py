@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from tray.audit import spool
 from tray.audit.entry import Action, Draft
+from tray.core import sender
 from tray.core.errors import JobNotFoundError, StatusFetchError, SystemOwnedError
 from tray.core.model import Instance, JobStatus, Status, Word, judge
 from tray.core.paths import Places
@@ -26,6 +27,19 @@ def acknowledge(places: Places, job: str) -> JobStatus:
     if job not in known or (known[job].last is None and not _is_awaited(known[job])):
         raise _unknown(places, job, known, f"sudo backup-tray seen {shlex.quote(job)}")
     _record(places, [known[job]], Action.JOB_SEEN, "seen")
+    return known[job]
+
+
+def named(places: Places, job: str) -> JobStatus:
+    """Return the job of this name, which may never have run.
+
+    Raises:
+        JobNotFoundError: There is no such job.
+        StatusFetchError: It is not known now which jobs there are.
+    """
+    known = _known(places)
+    if job not in known:
+        raise JobNotFoundError(job, known_jobs(job, known, "No job has run yet"))
     return known[job]
 
 
@@ -77,6 +91,7 @@ def _record(places: Places, items: Sequence[JobStatus], action: Action, result: 
     marked = [(item, job) for item, name in named for job in names.recorded(name)]
     if drafts := [Draft(action=action, job=job, kind=item.kind, result=result) for item, job in marked]:
         spool.record(places, drafts, timeout=RECORD_SECONDS)
+        sender.start(places)
 
 
 def _ended(places: Places) -> dict[str, JobStatus]:

@@ -122,6 +122,7 @@ class Conversation:
             case "run.finished":
                 self.published.discard(str(message.get("run")))
                 known.finish(str(message.get("run")), message.get("last"))
+                self._tracker.helpers.tell_soon()
                 self._tracker.helpers.care_soon()
             case "handover":
                 self._tracker.stop("handover")

@@ -1,13 +1,13 @@
 """The short-lived processes that work for the tracker, which carries neither database nor cryptography itself.
 
 Three kinds, at most one of each at a time: one closes lost runs at once, one looks at repositories, and one cares for the audit log
-(`tray.housekeeping`): at the start, after runs have ended, and every hour.
+(`tray.housekeeping`): at the start, after runs have ended, and every hour. A fourth one sends messages (`core.sender`).
 """
 
 import subprocess
 from collections.abc import Callable
 
-from tray.core import clock, ourselves
+from tray.core import clock, ourselves, sender
 from tray.core.files import Listing
 from tray.core.paths import Places
 
@@ -16,6 +16,8 @@ REPOSITORY_CHECK_SECONDS = 300.0
 CARE_SECONDS = 3600.0
 CARE_DELAY_SECONDS = 2.0
 """Time between a run's end and the housekeeping: many runs that end together need it once."""
+TELL_SECONDS = 2.0
+"""Least time between two starts of the sender of messages: the first event is told at once, many more go together."""
 REAP_SECONDS = 0.1
 """How often a helper is asked whether it has ended: as a zombie it would stay in the process list until the next one starts."""
 
@@ -33,6 +35,7 @@ class Helpers:
         self._begun_ms = clock.now_ms()
         self._clock_offset = _clock_offset()
         self.on_record = False
+        self._told = -TELL_SECONDS
 
     def begin(self) -> None:
         """Start the tasks that go on for as long as the tracker lives."""
@@ -55,6 +58,17 @@ class Helpers:
         elif self._places.audit_db.exists():
             self._help("--care", *(() if self.on_record else ("--begun", f"{self._begun_ms}")))
             self.on_record = True
+
+    def tell_soon(self) -> None:
+        """Have people and their tools told that a run has ended."""
+        self._later("tell", max(0.0, self._told + TELL_SECONDS - clock.monotonic()), self._tell)
+
+    def _tell(self) -> None:
+        self._told = clock.monotonic()
+        process = sender.start(self._places)
+        if process is not None:
+            self._working[f"sender {process.pid}"] = process
+            self._later("reap", REAP_SECONDS, self._reap)
 
     def check_spools(self) -> None:
         """Have spooled records appended, once the audit log can be written again; and notice a clock that was set."""

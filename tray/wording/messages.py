@@ -4,13 +4,16 @@ Every channel takes its words from here, so the desktop and a mail never disagre
 """
 
 from collections import Counter
+from collections.abc import Collection
 from urllib.parse import quote
 
-from tray.core.clock import local
-from tray.core.model import BACKUP, CHECK, Instance, Outcome
+from tray.core.clock import local, new_id
+from tray.core.dataclass import replace
+from tray.core.model import BACKUP, CHECK, Instance, Outcome, Status
 from tray.core.model.events import Event, EventKind, Message
 from tray.wording.numbers import ago, count, duration, escape, fit, plural, size
-from tray.wording.runs import join
+from tray.wording.runs import join, why
+from tray.wording.status import audit_line
 
 TITLE_UNITS = 120
 NAME_UNITS = 60
@@ -59,7 +62,7 @@ def text(message: Message, now_ms: int) -> str:
 
 
 def details(event: Event, now_ms: int) -> list[str]:
-    """Return what is known of one event, a sentence a line, the most important first."""
+    """Return the facts of one event, a sentence a line, the most important first."""
     if event.kind in (EventKind.REMINDER, EventKind.DIGEST):
         return [str(line) for line in event.facts.get("lines", ())]
     lines = [_sentence(part) for part in (event.reason, event.concern, event.why, event.advice) if part]
@@ -77,6 +80,18 @@ def details(event: Event, now_ms: int) -> list[str]:
 def moment(ms: int) -> str:
     """Return a moment in the user's time zone, to be read at any later time: "2026-11-30 14:05"."""
     return f"{local(ms):%Y-%m-%d %H:%M}"
+
+
+def reminder(base: Event, status: Status, down: Collection[str | None], now_ms: int) -> Event:
+    """Return the event that reminds of the incidents that are open: only of the jobs *down*, the worst first."""
+    jobs = [job for job in status.jobs if job.job in down]
+    lines = [f"{fit(escape(job.job), NAME_UNITS)}: {why(job, now_ms)}" for job in jobs]
+    if status.audit is not None and status.audit.breach:
+        lines.insert(0, audit_line(status.audit, now_ms))
+    number = len(lines)
+    title = f"{plural(number, 'backup')} still {'needs' if number == 1 else 'need'} a look"
+    facts = {"title": title, "lines": lines[:MOST_LINES], "jobs": [job.job for job in jobs[:MOST_LINES]]}
+    return replace(base, id=new_id(), kind=EventKind.REMINDER, at_ms=now_ms, facts=facts)
 
 
 def page(message: Message) -> str:

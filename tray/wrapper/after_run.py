@@ -32,6 +32,9 @@ def without_tracker(places: Places) -> None:
     """Note that the machine is awake, tell further places, and remove logs beyond their time."""
     awake_log.note_run(places)
     with suppress(Exception):
+        from tray.core import sender  # with a tracker, that starts it
+
+        sender.start(places)
         _tell_others(places)
     if retention.is_due(places):
         from tray import config  # most runs need not read the configuration
@@ -57,9 +60,7 @@ def _tell_others(places: Places) -> None:
 
 def start(places: Places, *parts: str, seconds: float = SECONDS) -> "list[subprocess.Popen[bytes]]":
     """Start a process for each of these parts, wait for all at most *seconds*, and return them; they may go on after that."""
-    import subprocess  # few configurations need any
-
-    from tray.core import ourselves  # as above
+    from tray.core import ourselves  # few configurations need any
 
     environ = ourselves.environ()
     if HOME_VARIABLE in os.environ:
@@ -67,6 +68,6 @@ def start(places: Places, *parts: str, seconds: float = SECONDS) -> "list[subpro
     processes = [ourselves.start(part, environment=environ) for part in parts]
     until = clock.monotonic() + seconds
     for process in processes:
-        with suppress(subprocess.TimeoutExpired):
+        with suppress(Exception):  # it takes longer
             process.wait(max(0.0, until - clock.monotonic()))
     return processes

@@ -170,9 +170,11 @@ from tray.core.errors.runs import (
 from tray.core.errors.surfaces import (
     BadDayError as BadDayError,
 )
+from tray.core.errors.surfaces import ChannelNotFoundError as ChannelNotFoundError
 from tray.core.errors.surfaces import (
     ExportFailedError as ExportFailedError,
 )
+from tray.core.errors.surfaces import MessageNotSentError as MessageNotSentError
 from tray.core.errors.surfaces import (
     MetricsFileError as MetricsFileError,
 )

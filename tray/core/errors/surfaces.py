@@ -191,3 +191,29 @@ class MetricsFileError(BackupTrayError):
             why=f"{error.strerror or error}.",
             next=f"Look at the folder: `ls -ld {folder}`. This user must be allowed to write there.",
         )
+
+
+class ChannelNotFoundError(BackupTrayError):
+    """No channel has this name."""
+
+    code = "ERROR_CHANNEL_NOT_FOUND"
+
+    def __init__(self, channel: str, known: tuple[str, ...]) -> None:
+        super().__init__(
+            f"There is no channel named {channel!r}.",
+            why=f"The channels are: {', '.join(known)}.",
+            next="Add a table [channels.NAME] to config.toml, or see them all: `backup-tray notify status`.",
+        )
+
+
+class MessageNotSentError(BackupTrayError):
+    """A message was not sent by a channel."""
+
+    code = "ERROR_MESSAGE_NOT_SENT"
+
+    def __init__(self, channel: str, why: str) -> None:
+        super().__init__(
+            f"The message was not sent by {channel}.",
+            why=why,
+            next=f"Mend [channels.{channel}] in config.toml or the receiver, then try again: `backup-tray notify test {channel}`.",
+        )

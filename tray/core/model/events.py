@@ -35,7 +35,7 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Event(Coded):
-    """One event, with all that a message needs to say about it.
+    """One event, with all facts that a message tells.
 
     Attributes:
         id: Of the entry in the audit log that puts it on record, where there is one; else an id of its own. Never changes.
@@ -44,10 +44,10 @@ class Event(Coded):
         job_kind: "backup", or what else the runs of the job do.
         incident: Id of the event that began the incident; its later events and their messages have the same.
         since_ms: When the incident began.
-        again: A further bad run of an incident of which people have been told: only for tools that follow each run.
+        again: A further bad run of an incident that is known: only for tools that follow each run.
         run, entry: The run that it is about, and the number of its entry; None if there is none.
         reason, advice: As in `EndedRun`; without secrets.
-        concern: One sentence why the job is not fine, where that does not follow from the run.
+        concern: One sentence why the job is not fine, where its run does not tell.
         why: The arithmetic of a job that is overdue.
         streak: How many runs in a row ended badly.
         log: Id of the audit log, "backup-tray/<uuid>"; None without one.
@@ -85,7 +85,7 @@ class Event(Coded):
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     JSON_KEYS = MappingProxyType(
-        {"duration_ms": "duration_seconds", "since_ms": "since", "expected_by_ms": "expected_by"}
+        {"at_ms": "at", "duration_ms": "duration_seconds", "since_ms": "since", "expected_by_ms": "expected_by"}
     )
 
 

@@ -1,0 +1,51 @@
+"""Start the process that sends messages (`tray.notify.sender`), where any could arrive. It is never waited for."""
+
+import os
+import subprocess
+import sys
+
+from tray.core import ourselves
+from tray.core.files import content
+from tray.core.paths import HOME_VARIABLE, Places
+
+PART = "tray.notify.sender"
+_WORDS = b"channels"
+"""The configuration is not parsed for this: a word of it decides whether there may be channels."""
+
+
+def start(places: Places) -> "subprocess.Popen[bytes] | None":
+    """Start the sender and return its process; None where nothing could be told: no channel, and no desktop session.
+
+    Its caller reaps it, or ends soon. A sender that cannot be started costs nothing but the message: the next one sends it.
+    """
+    if not _may_tell(places):
+        return None
+    environ = ourselves.environ()
+    if HOME_VARIABLE in os.environ:
+        environ[HOME_VARIABLE] = str(places.config.parent)
+    try:
+        return ourselves.start(PART, environment=environ)
+    except OSError:
+        return None
+
+
+def session_bus() -> str | None:
+    """Return the address of the user's session bus, also for a process that cron started; None where there is none."""
+    if address := os.environ.get("DBUS_SESSION_BUS_ADDRESS"):
+        return address
+    if sys.platform != "linux":
+        return None
+    uid = os.geteuid()
+    for folder in (os.environ.get("XDG_RUNTIME_DIR"), f"/run/user/{uid}"):
+        if folder and os.path.exists(f"{folder}/bus"):
+            return f"unix:path={folder}/bus"
+    return None
+
+
+def _may_tell(places: Places) -> bool:
+    if session_bus() is not None:
+        return True
+    try:
+        return _WORDS in content(places.config_file)
+    except OSError:
+        return False
