@@ -17,6 +17,7 @@ from typing import Any
 
 from tray import __version__
 from tray.core import clock
+from tray.core.codec import Coded
 from tray.core.dataclass import dataclass
 from tray.core.model import BACKUP, JobStatus, State, Status, Word
 from tray.core.model.judge import FINE
@@ -55,7 +56,7 @@ _OF_ALL: tuple[tuple[str, str, str, Mapping[str, Any]], ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class Published(Coded):
     """The messages of ours that a broker keeps, remembered in a small file.
 
     Attributes:

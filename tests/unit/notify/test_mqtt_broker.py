@@ -124,8 +124,8 @@ def test_an_older_broker_is_spoken_to_in_its_version(broker: Callable[..., Broke
 @pytest.mark.parametrize(
     ("part", "why", "final"),
     [
-        (answering(b"\x20\x03\x00\x86\x00"), "user or password is wrong", True),
-        (answering(b"\x20\x02\x00\x05"), "user or password is wrong", True),
+        (answering(b"\x20\x03\x00\x86\x00"), "the user or the password is wrong", True),
+        (answering(b"\x20\x02\x00\x05"), "the user or the password is wrong", True),
         (answering(b"\x20\x02\x00\x03"), "it is not ready", False),
         (answering(b"\x20\x03\x00\x93\x00"), "0x93", False),
         (answering(CONNACK_5, puback(1, 0x87)), "this user may not do that", True),

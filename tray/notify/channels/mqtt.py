@@ -4,23 +4,20 @@ Each message of the queue has the present status published, whatever it is about
 keeps, so that those that are gone are removed there too.
 """
 
-import json
 import re
 import socket
 import ssl
 from contextlib import suppress
-from pathlib import Path
 from urllib.parse import urlsplit
 
-from tray.audit import keys
 from tray.audit.store import AuditLog
 from tray.config.channels import ChannelSettings
 from tray.core import clock, paths
-from tray.core.errors import BackupTrayError
-from tray.core.files import content
+from tray.core.errors import BackupTrayError, UnsafeFolderError
 from tray.core.model import Status
 from tray.core.model.events import Message
 from tray.core.paths import Places
+from tray.housekeeping import task_memory
 from tray.notify import home_assistant, mqtt_broker, secrets
 from tray.notify.channels import PATIENCE_SECONDS, NotSentError
 from tray.notify.home_assistant import Published
@@ -34,12 +31,12 @@ class Channel:
 
     def __init__(self, settings: ChannelSettings, places: Places) -> None:
         self._settings, self._places = settings, places
-        self._memory = places.state / f"notify.{settings.name}.published"
+        self._memory = f"notify-{settings.name}"
 
     def send(self, message: Message, status: Status) -> None:
         """Publish *status*; see `Channel.send`."""
         until = clock.monotonic() + PATIENCE_SECONDS
-        options, before = self._settings.options, _remembered(self._memory)
+        options, before = self._settings.options, self._before()
         news, after = home_assistant.messages(
             status,
             before,
@@ -54,8 +51,13 @@ class Channel:
         login = None if password is None and user is None else (str(user or ""), password)
         tls = _tls(options.get("ca_file")) if url.scheme == "mqtts" else None
         mqtt_broker.publish(address, news, until=until, tls=tls, login=login)
-        if after != before:
-            _remember(self._memory, self._places, after)
+        with suppress(OSError, UnsafeFolderError):  # on a full disk a job that is gone later stays at the broker
+            task_memory.save(self._places, self._memory, after.to_json())
+
+    def _before(self) -> Published:
+        with suppress(ValueError):
+            return Published.from_json(task_memory.load(self._places, self._memory))
+        return Published()
 
     def _log(self, message: Message, before: Published) -> str:
         """Return the UUID of the audit log, which names the device."""
@@ -82,18 +84,3 @@ def _tls(ca_file: object) -> ssl.SSLContext:
     except OSError as error:
         why = error.reason if isinstance(error, ssl.SSLError) else error.strerror
         raise NotSentError(f"`ca_file` {ca_file} cannot be read: {why}.", final=True) from error
-
-
-def _remembered(file: Path) -> Published:
-    try:
-        data = json.loads(content(file))
-        return Published(str(data["log"]), tuple(map(str, data["jobs"])), tuple(map(str, data["gone"])))
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        return Published()
-
-
-def _remember(file: Path, places: Places, after: Published) -> None:
-    """Write the record of the broker; on a full disk it is forgotten, and a job that is gone later stays there."""
-    with suppress(OSError):
-        paths.private(places.state)
-        keys.write_new(file, json.dumps({"log": after.log, "jobs": after.jobs, "gone": after.gone}).encode())
