@@ -24,6 +24,7 @@ PROGRAM = str(Path(__file__).resolve().parents[1] / "__main__.py")
 PARTS = (
     *("tray.repository.files", "tray.baselines.far_copies"),
     *("tray.jobs.proof", "tray.jobs.first_run", "tray.metrics.textfile", "tray.notify.sender"),
+    "tray.notify.apprise_process",
 )
 """Modules with a `main` that run as a process of their own without the command line, since its import costs as much as they do."""
 
@@ -40,6 +41,7 @@ def command(*arguments: str) -> list[str]:
 
 def start(
     *arguments: str,
+    stdin: int | IO[bytes] = subprocess.DEVNULL,
     stdout: int | IO[bytes] = subprocess.DEVNULL,
     stderr: int | IO[bytes] = subprocess.DEVNULL,
     session: bool = True,
@@ -53,7 +55,7 @@ def start(
     """
     return subprocess.Popen(
         command(*arguments),
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=stdout,
         stderr=stderr,
         start_new_session=session,

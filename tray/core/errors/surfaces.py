@@ -28,6 +28,11 @@ def sees_system_packages() -> bool:
     return "include-system-site-packages=true" in lines
 
 
+def pip_command(package: str) -> str:
+    """Return the command that installs *package*, such as "apprise>=1.9", for this very Python."""
+    return f"{shlex.quote(sys.executable)} -m pip install {shlex.quote(package)}"
+
+
 def web_view_remedy() -> tuple[str, str]:
     """Return the command that brings a web view to this Python, and a remark to it; the remark may be empty."""
     if sees_system_packages():
