@@ -242,6 +242,19 @@ def private(folder: Path) -> Path:
     return folder
 
 
+def session_bus() -> str | None:
+    """Return the address of this user's session bus (D-Bus): as the environment names it, else the one that systemd keeps.
+
+    cron and systemd's services start us without that variable. None: the bus can only be found by the desktop's own means.
+    """
+    if sys.platform == "win32":
+        return None
+    if named := os.environ.get("DBUS_SESSION_BUS_ADDRESS"):
+        return named
+    folder = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.geteuid()}"
+    return f"unix:path={folder}/bus" if Path(folder, "bus").is_socket() else None
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in *folder* durable, where the system can."""
     if sys.platform == "win32":

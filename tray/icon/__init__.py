@@ -4,7 +4,6 @@ launch.py        the start of the process          app.py      polls the status 
 menu.py          the menu and what it offers       render.py   the look of the icon
 sni.py           the icon for today's Linux panels, with dbusmenu.py and dbus_objects.py
 gtk.py           the icon for older trays, which xembed.py finds
-open_window.py   windows as processes of their own
 
 `import pystray` picks a toolkit by itself and dies without a display; told to be the dummy, it only brings `Menu` and the base
 class of icons, which is all that our Linux backends need.

@@ -20,9 +20,9 @@ from tray.core import clock
 from tray.core.errors import BackupTrayError, NoTrayError, StatusFetchError, UnexpectedError
 from tray.core.model import AuditStanding, Control, Instance, State, Status
 from tray.core.model.judge import unavailable
+from tray.core.started import Started
 from tray.icon import xembed
 from tray.icon.menu import StatusMenu
-from tray.icon.open_window import Windows
 from tray.icon.render import Look, pictures
 
 NAME = "backup-tray"
@@ -133,7 +133,7 @@ class App:
         self._settled, self._changed, self._patience = settled, changed, patience
         self._states: dict[object, object] | None = None
         self._alarm = Alarm()
-        self._windows = Windows()
+        self._windows = Started()
         self._stop = threading.Event()
         self._source: Source | None = None
         self._icon: Any = None
@@ -175,7 +175,7 @@ class App:
             self._fall_back = xembed.usable()
             if not self._fall_back:
                 if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
-                    self._windows.open("dashboard")
+                    self._windows.start("window", "dashboard")
                 raise NoTrayError("There is no session bus (D-Bus) and no notification area.") from error
         if self._fall_back:
             gtk: Any = import_module("tray.icon.gtk")  # loads GTK, which the usual panels do not need
@@ -237,8 +237,8 @@ class App:
         self._sound_alarm()
         if self.menu.status is not before:
             self._note_states()
-        for reason in self._windows.failures():
-            self._window_failed(reason)
+        for failure in self._windows.failures():
+            self._window_failed(failure.reason)
         if self.menu.status is not before or not self._shown:
             self._show()
 
@@ -313,7 +313,7 @@ class App:
 
     def open(self, page: str) -> None:
         """Open the window at *page*; if that fails, a notification says why."""
-        reason = self._windows.open(page)
+        reason = self._windows.start("window", page)
         if reason is not None:
             self._window_failed(reason)
 

@@ -14,7 +14,7 @@ from tray.core.errors import BackupStartError, BackupTrayError
 from tray.core.locks import FileLock
 from tray.core.model import Control
 from tray.core.paths import Places, private
-from tray.icon.open_window import Windows
+from tray.core.started import Started
 
 LIMIT = 256 * 1024
 """Bytes of the tray's log, which never grows beyond two such files."""
@@ -35,7 +35,7 @@ def main(places: Places) -> int:
     load_without_openssl()
     lock = _claim(places)
     if lock is None:
-        if reason := Windows().open("dashboard"):
+        if reason := Started().start("window", "dashboard"):
             raise BackupTrayError("The window did not open.", why=reason, next="Run `backup-tray window`.")
         return 0
     with lock:

@@ -6,23 +6,23 @@ Specification: freedesktop.org, StatusNotifierItem; the menu is in `dbusmenu`.
 """
 
 import asyncio
-import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from dbus_fast import Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
 from pystray import _base
 
+from tray.core.paths import session_bus
 from tray.icon import dbusmenu
 from tray.icon.dbus_objects import PROPERTIES, Interface, Method, Objects
 from tray.icon.render import Look, argb, pictures
+from tray.wording import markup
 
 assert sys.platform != "win32"  # tells type checkers which platform this is for
 
@@ -274,19 +274,6 @@ async def connect() -> MessageBus:
         NoBusError: There is none, or it does not let us in.
     """
     try:
-        return await MessageBus(bus_address=address(), auth_timeout=5).connect()
+        return await MessageBus(bus_address=session_bus(), auth_timeout=5).connect()
     except Exception as error:  # dbus-fast raises of many kinds, each means the same to us
         raise NoBusError(f"{type(error).__name__}: {error}") from error
-
-
-def address() -> str | None:
-    """Return the session bus that the environment names, else the one that systemd keeps; None to let dbus-fast look."""
-    if named := os.environ.get("DBUS_SESSION_BUS_ADDRESS"):
-        return named
-    folder = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
-    return f"unix:path={folder}/bus" if Path(folder, "bus").is_socket() else None
-
-
-def markup(text: str) -> str:
-    """Return *text* for places that hosts read as markup: tooltip bodies and notifications."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

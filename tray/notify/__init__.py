@@ -7,4 +7,6 @@ fill.py      from the present status into the queue           wakes.py    since 
 sender.py    the short-lived process that does both; nothing waits for it
 secrets.py   the secret of a channel                          snooze.py   a rest for the messages about a job
 channels/    one module a kind of channel
+notices.py   the notices of the desktop that a message asks for; pure. notification_server.py shows them, shown_notices.py remembers
+             them, clicks.py starts the commands of their buttons
 """

@@ -20,6 +20,7 @@ from tray.wording.numbers import (
     escape,
     fit,
     known,
+    markup,
     plural,
     rate,
     size,

@@ -56,9 +56,14 @@ def text(message: Message, now_ms: int) -> str:
     events = message.events
     if len(events) == 1:
         return "\n".join(details(events[0], now_ms))
-    named = [f"{_title(event)}, {ago(now_ms, event.at_ms)}" for event in events[:MOST_LINES]]
+    named = [line(event, now_ms) for event in events[:MOST_LINES]]
     more = [f"… and {count(len(events) - MOST_LINES)} more"] if len(events) > MOST_LINES else []
     return "\n".join([*named, *more])
+
+
+def line(event: Event, now_ms: int) -> str:
+    """Return one event in one line, for a message about several: "home: backup failed, 5 minutes ago"."""
+    return f"{_title(event)}, {ago(now_ms, event.at_ms)}"
 
 
 def details(event: Event, now_ms: int) -> list[str]:
@@ -105,9 +110,18 @@ def page_of(event: Event) -> str:
         return "audit"
     if event.run is not None:
         return f"report/{event.run}"
-    if event.job is not None and event.instance is Instance.USER:
-        return f"job/{quote(event.job, safe=_SAFE)}"
-    return "dashboard"
+    return job_page(event) or "dashboard"
+
+
+def job_page(event: Event) -> str | None:
+    """Return the page about the job of one event; None of an event without one, and where its name makes no address."""
+    if event.job is None or event.instance is not Instance.USER:
+        return None
+    try:
+        address = quote(event.job, safe=_SAFE)
+    except UnicodeEncodeError:  # bytes that are no UTF-8 (PEP 383)
+        return None
+    return f"job/{address}" if len(address) <= _LONGEST_ADDRESS else None
 
 
 def command(message: Message) -> str:
@@ -121,6 +135,8 @@ def command(message: Message) -> str:
 
 
 _SAFE = "!*'()"
+_LONGEST_ADDRESS = 600
+"""A longer one fits into no request to the window (`window.instance`)."""
 
 
 def name(event: Event) -> str:

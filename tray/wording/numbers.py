@@ -32,6 +32,11 @@ def _visible(char: str) -> str:
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
+def markup(text: str) -> str:
+    """Return *text* for places that desktops read as markup: the lower part of a tooltip, the text of a notice."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
 def fit(text: str, units: int) -> str:
     """Return *text*, cut with "…" so that it takes at most *units* UTF-16 units."""
     if width(text) <= units:

@@ -14,7 +14,7 @@ from tests.unit.observe.help import FakeProc
 from tests.waiting import wait_for
 from tray.core import ourselves, paths
 from tray.core.paths import Places
-from tray.icon import open_window
+from tray.core.started import Started
 from tray.observe.examine import wraps
 
 PACKAGE = Path(tray.__file__).resolve().parent
@@ -105,10 +105,10 @@ def test_a_window_is_started_in_the_root_folder_isolated(evil: Path, monkeypatch
     monkeypatch.setenv(paths.HOME_VARIABLE, "relative")
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
-    opened = open_window.Windows()
-    assert opened.open("dashboard") is None
-    (reason,) = wait_for(opened.failures, what="the window to end for want of a screen")
-    assert "screen" in reason
+    opened = Started()
+    assert opened.start("window", "dashboard") is None
+    (failure,) = wait_for(opened.failures, what="the window to end for want of a screen")
+    assert "screen" in failure.reason
     assert not evil.exists()
 
 

@@ -1,5 +1,7 @@
 import os
 import pwd
+import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -103,3 +105,16 @@ def test_a_folder_that_is_not_ours_alone_is_refused(tmp_path: Path) -> None:
 def test_assets_are_found_in_a_checkout() -> None:
     """The window's pages are there without an installation."""
     assert (paths.assets() / "web").is_dir()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="D-Bus is of Unix")
+def test_the_session_bus_is_found_without_its_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Started outside a session's environment, the bus that systemd keeps is used; a plain file is not taken for one."""
+    monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    assert paths.session_bus() is None
+    with socket.socket(socket.AF_UNIX) as bus:
+        bus.bind(str(tmp_path / "bus"))
+        assert paths.session_bus() == f"unix:path={tmp_path}/bus"
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/x")
+    assert paths.session_bus() == "unix:path=/x"

@@ -23,7 +23,8 @@ from tray.core.locks import FileLock
 from tray.core.model import Control, Instance, JobHistory, JobStatus, Outcome, State, Status
 from tray.core.model.judge import judge
 from tray.core.paths import Places, private
-from tray.icon import app, launch, menu, open_window, xembed
+from tray.core.started import Started
+from tray.icon import app, launch, menu, xembed
 from tray.icon.render import Look
 from tray.recording.outage import Unheard
 
@@ -182,7 +183,7 @@ def test_the_menu_says_first_what_the_tooltip_says() -> None:
 def test_the_menu_opens_the_right_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Report of the run that the alarm is about, log of the run that goes on, dashboard, audit log and verification."""
     opened: list[str] = []
-    monkeypatch.setattr(open_window.Windows, "open", lambda _, page: opened.append(page))
+    monkeypatch.setattr(Started, "start", lambda _self, _window, page: opened.append(page))
     status = settled(ended(outcome=Outcome.FAILED), live=(RUN,))
     icon, _ = play(FakeSource(status), lambda icon, _: len(shown(icon, "menu")) > 1)
     assert not [item for item in icon.menu if len(item.text) > wording.MENU_UNITS]
@@ -197,7 +198,7 @@ def test_the_menu_opens_the_right_pages(monkeypatch: pytest.MonkeyPatch) -> None
 def test_where_no_backup_is_known_the_menu_looks_for_existing_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     """The entry goes once there is a job."""
     opened: list[str] = []
-    monkeypatch.setattr(open_window.Windows, "open", lambda _, page: opened.append(page))
+    monkeypatch.setattr(Started, "start", lambda _self, _window, page: opened.append(page))
     made, text = app.App(lambda: FakeSource(settled())), "Find existing backups"
     drawn = []
     for status in (settled(ended()), settled()):
@@ -213,7 +214,7 @@ def test_where_no_backup_is_known_the_menu_looks_for_existing_ones(monkeypatch: 
 def test_under_an_alarm_the_menu_opens_the_runs_that_it_is_about(monkeypatch: pytest.MonkeyPatch) -> None:
     """One entry for each bad job, three at most; the newest run of a job that is fine is not offered."""
     opened: list[str] = []
-    monkeypatch.setattr(open_window.Windows, "open", lambda _, page: opened.append(page))
+    monkeypatch.setattr(Started, "start", lambda _self, _window, page: opened.append(page))
     bad = [replace(ended(f"{name} {'x' * 60}", Outcome.FAILED), run=name) for name in "abcd"]
     still = RUN.with_changes(job="still", run="s1", stalled=True)
     status = settled(*bad[:2], ended("still"), ended("fine", hours=0.1), live=(still,))
@@ -233,7 +234,7 @@ def test_under_an_alarm_the_menu_opens_the_runs_that_it_is_about(monkeypatch: py
 def test_an_alarm_about_a_job_that_never_ran_opens_the_dashboard(monkeypatch: pytest.MonkeyPatch) -> None:
     """There is no report of a run that never was."""
     opened: list[str] = []
-    monkeypatch.setattr(open_window.Windows, "open", lambda _, page: opened.append(page))
+    monkeypatch.setattr(Started, "start", lambda _self, _window, page: opened.append(page))
     job = JobStatus("home", State.OVERDUE, None, "Never ran, expected by 12:00.", word="never ran")
     icon, _ = play(FakeSource(Status(State.OVERDUE, 0, jobs=(job,))), lambda icon, _: len(shown(icon, "menu")) > 1)
     items = {item.text: item for item in icon.menu}
@@ -245,7 +246,7 @@ def test_an_alarm_about_a_job_that_never_ran_opens_the_dashboard(monkeypatch: py
 def test_after_a_cancelled_run_the_alarm_still_leads_to_the_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     """The run that the user cancelled is the last one, but not what the alarm is about."""
     opened: list[str] = []
-    monkeypatch.setattr(open_window.Windows, "open", lambda _, page: opened.append(page))
+    monkeypatch.setattr(Started, "start", lambda _self, _window, page: opened.append(page))
     failed, stopped = (replace(ended(outcome=one), run=one.value) for one in (Outcome.FAILED, Outcome.CANCELLED))
     icon, _ = play(FakeSource(settled(failed, stopped)), lambda icon, _: len(shown(icon, "menu")) > 1)
     for item in icon.menu:
@@ -302,39 +303,10 @@ def test_a_window_that_cannot_start_is_explained(monkeypatch: pytest.MonkeyPatch
     ]
 
 
-@pytest.mark.process
-def test_a_program_that_is_missing_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No exception leaves a click."""
-    monkeypatch.setattr(ourselves, "command", lambda *_: ["/nonexistent/python"])
-    assert open_window.Windows().open("dashboard") == "No such file or directory."
-
-
-@pytest.mark.process
-def test_a_window_that_was_open_and_ends_is_not_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Closing a window, or killing it later, brings no notification; the last words count if no error was told."""
-    monkeypatch.setattr(
-        ourselves,
-        "command",
-        lambda _window, code: [sys.executable, "-c", f"import sys; print('odd', file=sys.stderr); sys.exit({code})"],
-    )
-    opened = open_window.Windows()
-    opened.open("0")
-    opened._opened[0].process.wait(60)
-    assert opened.failures() == []
-    opened.open("3")
-    opened._opened[0].process.wait(60)
-    assert opened.failures() == ["odd"]
-    assert opened.failures() == []
-    monkeypatch.setattr(open_window, "QUICK_SECONDS", 0)
-    opened.open("3")
-    opened._opened[0].process.wait(60)
-    assert opened.failures() == []
-
-
 def test_without_a_panel_the_dashboard_opens_and_one_notification_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """Plain GNOME: the person is not left without any sign."""
     opened: list[str] = []
-    monkeypatch.setattr(open_window.Windows, "open", lambda _, page: opened.append(page))
+    monkeypatch.setattr(Started, "start", lambda _self, _window, page: opened.append(page))
     monkeypatch.setattr(xembed, "has_tray", lambda: False)
     made = app.App(lambda: FakeSource(settled()))
     made._icon = icon = FakeIcon()
@@ -370,7 +342,7 @@ def test_without_bus_and_tray_the_terminal_is_named(monkeypatch: pytest.MonkeyPa
 def test_a_second_tray_opens_the_window_and_ends_well(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     """Starting the program twice shows the window instead of a second icon."""
     opened: list[str] = []
-    monkeypatch.setattr(open_window.Windows, "open", lambda _, page: opened.append(page))
+    monkeypatch.setattr(Started, "start", lambda _self, _window, page: opened.append(page))
     with FileLock(private(places.runtime) / "tray.lock") as first:
         assert first.acquire()
         assert launch.main(places) == 0
@@ -379,7 +351,7 @@ def test_a_second_tray_opens_the_window_and_ends_well(places: Places, monkeypatc
 
 def test_a_second_tray_that_cannot_open_the_window_says_why(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error goes to the user who typed the command."""
-    monkeypatch.setattr(open_window.Windows, "open", lambda *_: "Too many processes.")
+    monkeypatch.setattr(Started, "start", lambda *_: "Too many processes.")
     with FileLock(private(places.runtime) / "tray.lock") as first:
         assert first.acquire()
         with pytest.raises(BackupTrayError) as told:
@@ -525,7 +497,7 @@ def test_a_tray_without_openssl_can_still_put_a_signed_entry_on_record(places: P
 def test_the_menu_can_pause_and_cancel_the_run_that_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """One run: it is named. To pause is done at once; to cancel leads to the window, which asks first."""
     opened: list[str] = []
-    monkeypatch.setattr(open_window.Windows, "open", lambda _, page: opened.append(page))
+    monkeypatch.setattr(Started, "start", lambda _self, _window, page: opened.append(page))
     asked: list[tuple[Control, str]] = []
     run = RUN.with_changes(can=(Control.PAUSE, Control.CANCEL))
     made = app.App(lambda: FakeSource(settled(live=(run,))), ask=lambda control, which: asked.append((control, which)))
@@ -542,7 +514,7 @@ def test_the_menu_can_pause_and_cancel_the_run_that_goes_on(monkeypatch: pytest.
 def test_several_runs_are_paused_and_cancelled_in_the_window(monkeypatch: pytest.MonkeyPatch) -> None:
     """The menu does not guess which one is meant."""
     opened: list[str] = []
-    monkeypatch.setattr(open_window.Windows, "open", lambda _, page: opened.append(page))
+    monkeypatch.setattr(Started, "start", lambda _self, _window, page: opened.append(page))
     run = RUN.with_changes(can=(Control.RESUME, Control.CANCEL))
     made = app.App(lambda: FakeSource(settled()))
     made.menu.status = settled(live=(run, run.with_changes(run=run.run[:-1] + "9", job="other")))
@@ -657,7 +629,7 @@ def test_the_menu_checks_the_one_job_whose_checks_are_expected() -> None:
 def test_several_jobs_are_checked_in_the_window(monkeypatch: pytest.MonkeyPatch) -> None:
     """The menu does not guess which one is meant."""
     opened: list[str] = []
-    monkeypatch.setattr(open_window.Windows, "open", lambda _, page: opened.append(page))
+    monkeypatch.setattr(Started, "start", lambda _self, _window, page: opened.append(page))
     made = app.App(lambda: FakeSource(settled()))
     made.menu.status = checks("home", "photos")
     next(item for item in made.menu.menu() if item.text == "Check now…")(None)

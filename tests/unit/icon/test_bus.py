@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import pytest
 from dbus_fast import Message, MessageType, Variant
 
-from tray.icon import dbusmenu, sni
+from tray.icon import dbusmenu
 from tray.icon.dbus_objects import PROPERTIES, Interface, Method, Objects, introspection, split
 from tray.icon.dbusmenu import Menu, MenuItem
 
@@ -182,22 +182,3 @@ def test_panels_may_ask_for_single_properties(bench: Bench) -> None:
     assert bench.call("GetProperty", "is", 3, "label") == [Variant("s", "Open")]
     assert [row[0] for row in bench.call("GetGroupProperties", "aias", [3, 99], [])[0]] == [3]
     assert bench.call("AboutToShow", "i", 0) == [False]
-
-
-def test_markup_is_escaped_where_hosts_read_it() -> None:
-    """A reason with `<b>` is shown as it is."""
-    assert sni.markup("R&D <b>") == "R&amp;D &lt;b&gt;"
-
-
-def test_the_session_bus_is_found_without_its_variable(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Started outside a session's environment, the bus that systemd keeps is used; a plain file is not taken for one."""
-    import socket
-
-    monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    assert sni.address() is None
-    with socket.socket(socket.AF_UNIX) as bus:
-        bus.bind(str(tmp_path / "bus"))
-        assert sni.address() == f"unix:path={tmp_path}/bus"
-    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/x")
-    assert sni.address() == "unix:path=/x"

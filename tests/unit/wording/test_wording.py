@@ -588,3 +588,8 @@ def test_a_time_stands_there_once_where_the_zone_is_utc(zone: str, words: str, m
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+def test_markup_is_escaped_where_hosts_read_it() -> None:
+    """A reason with `<b>` is shown as it is."""
+    assert wording.markup("R&D <b>") == "R&amp;D &lt;b&gt;"

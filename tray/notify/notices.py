@@ -1,0 +1,190 @@
+"""Turn a message into notices of the desktop: the words, the urgency and the buttons of each, and the notices that it makes go.
+
+There is one notice for each job: its next event takes the place of the one before. A message about many jobs becomes one notice for
+all of them. Specification: freedesktop.org, Desktop Notifications 1.2.
+"""
+
+from collections.abc import Callable, Collection
+
+from tray.core.dataclass import dataclass, replace
+from tray.core.model import Instance
+from tray.core.model.events import Event, EventKind, Message
+from tray.wording import count, fit, markup, messages
+
+LOW, NORMAL, CRITICAL = 0, 1, 2
+"""Values of the hint "urgency"."""
+DEFAULT = "default"
+"""The key of the action that a click on the notice itself means; not every desktop has it."""
+MOST_APART = 3
+"""A message about more jobs than this becomes one notice for all of them."""
+SUMMARY = "summary"
+MOST_LINES = 4
+LINE_UNITS = 240
+
+_GOOD = (EventKind.RECOVERED, EventKind.SUCCESS)
+_BAD = (EventKind.FAILURE, EventKind.WARNING, EventKind.OVERDUE)
+_DASHBOARD = "dashboard"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A button of a notice.
+
+    Attributes:
+        key: The desktop sends it back when the user presses the button.
+        label: The text of the button.
+        command: The command of this program that it starts.
+    """
+
+    key: str
+    label: str
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One notice.
+
+    Attributes:
+        key: The subject, such as a job: the next notice of the same key takes its place.
+        title: One line of plain text.
+        body: Several lines of plain text.
+        urgency: `LOW`, `NORMAL` or `CRITICAL`; a desktop shows a critical one also when the user does not want to be disturbed.
+        category: A category of the specification, or one of ours.
+        actions: The most important first, since GNOME shows only three.
+        passing: It is not worth being kept once it was shown.
+    """
+
+    key: str
+    title: str
+    body: str
+    urgency: int
+    category: str
+    actions: tuple[Action, ...]
+    passing: bool = False
+
+
+RunAgain = Callable[[Event], Collection[str]]
+"""Returns the command that makes the backup, or the check, of an event's job once more; nothing if there is none."""
+
+
+def of(message: Message, now_ms: int, run_again: RunAgain) -> tuple[list[Notice], set[str]]:
+    """Return the notices that *message* asks for, and the keys of notices that must go without another in their place."""
+    latest: dict[str, Event] = {}
+    for event in message.events:
+        latest.pop(key := subject(event), None)
+        latest[key] = event
+    gone = {key for key, event in latest.items() if event.kind is EventKind.CLEARED}
+    shown = {key: event for key, event in latest.items() if key not in gone}
+    if len(shown) > MOST_APART:
+        together = [key for key, event in shown.items() if event.kind is not EventKind.BREACH]
+        events = sorted((shown.pop(key) for key in together), key=lambda event: event.kind in _GOOD)
+        gone.update(together)
+        last = [_summary(replace(message, events=tuple(events)), now_ms)] if events else []
+    else:
+        last = []
+    return [_notice(replace(message, events=(event,)), now_ms, run_again) for event in shown.values()] + last, gone
+
+
+def subject(event: Event) -> str:
+    """Return the key of the notices about an event: the same for all events of a job."""
+    if event.kind is EventKind.BREACH:
+        return f"{event.instance} {EventKind.BREACH}"
+    return f"{event.instance} job {event.job}" if event.job is not None else event.kind
+
+
+Hints = dict[str, tuple[str, object]]
+"""The hints of a call by name, each with its D-Bus type."""
+
+
+def plain(title: str, text: str) -> Notice:
+    """Return a notice without buttons, about something that the user has just clicked."""
+    return Notice("", title, _cut(text.split("\n")), NORMAL, "x-backup-tray.click", (), passing=True)
+
+
+def call(notice: Notice, capabilities: Collection[str], *, quiet: bool) -> tuple[str, str, list[str], Hints]:
+    """Return title, body, actions and hints of the call `Notify`, each as this desktop can show it.
+
+    Args:
+        capabilities: The answer to `GetCapabilities`.
+        quiet: The user does not want to be disturbed; only a breach is critical then.
+    """
+    urgency = notice.urgency
+    if quiet and notice.category != _category(EventKind.BREACH):
+        urgency = min(urgency, NORMAL)
+    hints: Hints = {
+        "urgency": ("y", urgency),
+        "category": ("s", notice.category),
+        "desktop-entry": ("s", "backup-tray"),
+    }
+    if notice.passing:
+        hints["transient"] = ("b", True)
+    if quiet:
+        hints["suppress-sound"] = ("b", True)
+    body = markup(notice.body) if "body-markup" in capabilities else notice.body
+    actions = [text for action in notice.actions for text in (action.key, action.label)]
+    return notice.title, body, actions if "actions" in capabilities else [], hints
+
+
+def _notice(message: Message, now_ms: int, run_again: RunAgain) -> Notice:
+    """Return the notice about the one event of *message*."""
+    (event,) = message.events
+    lines = messages.text(message, now_ms).split("\n")
+    return Notice(
+        subject(event),
+        messages.title(message),
+        _cut(lines) if event.facts.get("lines") else _cut(lines[:MOST_LINES]),
+        CRITICAL if event.kind in (EventKind.BREACH, EventKind.OVERDUE) else NORMAL,
+        _category(event.kind),
+        _actions(event, tuple(run_again(event))),
+        passing=event.kind in (*_GOOD, EventKind.TEST),
+    )
+
+
+def _summary(message: Message, now_ms: int) -> Notice:
+    """Return one notice for all events of *message*."""
+    events = message.events
+    lines = [messages.line(event, now_ms) for event in events]
+    good = all(event.kind in _GOOD for event in events)
+    return Notice(
+        SUMMARY,
+        messages.title(message),
+        _cut(lines),
+        CRITICAL if any(event.kind is EventKind.OVERDUE for event in events) else NORMAL,
+        _category(EventKind.RECOVERED if good else EventKind.FAILURE),
+        _open(("dashboard", "Open Dashboard", _DASHBOARD)),
+        passing=good,
+    )
+
+
+def _cut(lines: list[str]) -> str:
+    """Return the first lines, each cut, and how many more there are."""
+    more = [f"… and {count(len(lines) - MOST_LINES)} more"] if len(lines) > MOST_LINES else []
+    return "\n".join([*(fit(line, LINE_UNITS) for line in lines[:MOST_LINES]), *more])
+
+
+def _category(kind: EventKind) -> str:
+    if kind in _GOOD:
+        return "transfer.complete"
+    return "transfer.error" if kind in _BAD else f"x-backup-tray.{kind}"
+
+
+def _open(*pages: tuple[str, str, str | None]) -> tuple[Action, ...]:
+    """Return buttons, each by key, label and page, for the pages that exist; a click on the notice opens the first one."""
+    buttons = [Action(key, label, ("window", page)) for key, label, page in pages if page is not None]
+    return (replace(buttons[0], key=DEFAULT), *buttons)
+
+
+def _actions(event: Event, again: tuple[str, ...]) -> tuple[Action, ...]:
+    if event.kind is EventKind.BREACH:
+        return _open(("audit", "Look At It", "audit"), ("verify", "Verify Again", "verify"))
+    report = None if event.run is None else messages.page_of(event)
+    job = messages.job_page(event)
+    if event.kind in _GOOD or event.kind not in _BAD or not (report or job):
+        return _open(("report", "View Report", report), ("dashboard", "Open Dashboard", None if report else _DASHBOARD))
+    pages = _open(("report", "View Report", report), ("job", "Details", job))
+    label = "Run Again" if event.run is not None else "Back Up Now"
+    more: tuple[Action, ...] = (Action("run", label, again),) if again else ()
+    if event.instance is Instance.USER and event.job is not None:
+        more += (Action("snooze", "Snooze 1 Day", ("notify", "snooze", event.job)),)
+    return (*pages[:2], *more, *pages[2:])
