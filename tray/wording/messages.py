@@ -134,6 +134,14 @@ def command(message: Message) -> str:
     return f"backup-tray report {event.run}" if event.run is not None else "backup-tray status --why"
 
 
+def more(message: Message) -> str:
+    """Return where more about the message is, in one line: "Entry 12 of the audit log; more: backup-tray report RUN"."""
+    first, *others = message.events
+    if others or first.entry is None:
+        return f"More: {command(message)}"
+    return f"Entry {first.entry} of the audit log; more: {command(message)}"
+
+
 _SAFE = "!*'()"
 _LONGEST_ADDRESS = 600
 """A longer one fits into no request to the window (`window.instance`)."""

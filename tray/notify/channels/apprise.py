@@ -28,10 +28,10 @@ _WRONG_ADDRESS = (401, 403, 404, 410)
 class Channel:
     """One address of Apprise."""
 
-    def __init__(self, settings: ChannelSettings, places: Places) -> None:  # noqa: ARG002 - the interface of a channel
+    def __init__(self, settings: ChannelSettings, places: Places) -> None:
         self._settings = settings
 
-    def send(self, message: Message, status: Status) -> None:  # noqa: ARG002 - as above
+    def send(self, message: Message, status: Status) -> None:
         """Send *message*."""
         until = clock.monotonic() + PATIENCE_SECONDS
         if find_spec("apprise") is None:
