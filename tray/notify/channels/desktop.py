@@ -36,7 +36,7 @@ _VERBS = {BACKUP: "backup", CHECK: "check"}
 class Channel:
     """The desktop of this user. One thread uses it."""
 
-    def __init__(self, settings: ChannelSettings, places: Places) -> None:  # noqa: ARG002 - it has no options
+    def __init__(self, settings: ChannelSettings, places: Places) -> None:
         self._places = places
         self._runner = asyncio.Runner()
         self._server = NotificationServer(self._heard, self._replaced)
@@ -47,7 +47,7 @@ class Channel:
         self._token: tuple[int, str] = (0, "")
         self._mine: set[int] = set()
 
-    def send(self, message: Message, status: Status) -> None:  # noqa: ARG002 - it shows events, no state
+    def send(self, message: Message, status: Status) -> None:
         """Show the notices of *message*, and take those away that it ends.
 
         Raises:
