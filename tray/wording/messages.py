@@ -131,7 +131,7 @@ def command(message: Message) -> str:
         return "backup-tray status"
     if event.kind is EventKind.BREACH:
         return "backup-tray audit verify"
-    return f"backup-tray report {event.run}" if event.run is not None else "backup-tray status --why"
+    return f"backup-tray report {escape(event.run)}" if event.run is not None else "backup-tray status --why"
 
 
 def more(message: Message) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tray.core.model import Outcome, State, Status
+from tray.core.model import JobStatus, Outcome, State, Status
 from tray.core.model.events import Event, EventKind, Message
 
 NOW = 1_796_000_000_000
@@ -39,3 +39,8 @@ def message(*events: Event, name: str = "message-1") -> Message:
 def status(state: State = State.OK, **more: Any) -> Status:
     """Return a status."""
     return Status(state, NOW, **more)
+
+
+def job(name: str, state: State = State.OK, **more: Any) -> JobStatus:
+    """Return the status of a job."""
+    return JobStatus(name, state, None, **more)
