@@ -6,7 +6,7 @@ as_text.py, as_html.py,   the writers that draw a sheet; only pdf/ loads reportl
 pdf/
 as_json.py                the same blocks, for programs
 as_rows.py                CSV and JSON Lines
-job_rhythms.py            how the jobs kept their rhythms: on_times.py tells when each was on, kept_slots.py counts,
+job_rhythms.py            how the jobs kept their rhythms: on_times.py tells when each was on,
                           expected_blocks.py says it
 basis.py                  the checkpoint that a report rests on, and the entries under it
 create.py, save.py        a report from beginning to end; the file: complete or not at all, and on record

@@ -6,7 +6,7 @@ from tray import wording
 from tray.core import clock
 from tray.report import facts
 from tray.report.job_rhythms import JobRhythm
-from tray.report.kept_slots import ASLEEP, KEPT, LATE, MISSED, OVERDUE, Stretch
+from tray.rhythm.kept_slots import ASLEEP, KEPT, LATE, MISSED, OVERDUE, Stretch
 
 _RHYTHMS = ("Job", "Rhythm", "#Due", "#Kept", "#Late", "#Missed", "#Asleep", "#Skipped", "#In time")
 _STRETCHES = ("Expected", "Up to", "Job", "How", "On record")

@@ -20,12 +20,12 @@ from tray.core.model import BACKUP, EndedRun, Expectation, State, Word, judge
 from tray.core.paths import Places
 from tray.housekeeping import config_changes, time_zone
 from tray.jobs import editing
-from tray.report import basis, kept_slots
+from tray.report import basis
 from tray.report.basis import Base
-from tray.report.kept_slots import Met, Stretch
 from tray.report.on_times import Change, OnTimes, on_times
-from tray.rhythm import Past, Rhythm
+from tray.rhythm import Past, Rhythm, kept_slots
 from tray.rhythm.expect import expect
+from tray.rhythm.kept_slots import Met, Stretch
 from tray.rhythm.plan import Run
 from tray.rhythm.zones import zone
 from tray.status.awake_times import AwakeTimes

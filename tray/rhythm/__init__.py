@@ -9,6 +9,7 @@ zones.py    days in a job's time zone
 plan.py     the slots of a stated rhythm and the tolerance around them
 stated.py   rule A: judge by stated slots
 learn.py    rule B: a rhythm learnt from the past
+kept_slots.py  the slots of the past that were kept, late or missed
 expect.py   `expect`: both rules, the ceiling (C), the run that goes on
 """
 

@@ -38,10 +38,10 @@ _RESERVE_SECONDS = 1.0
 class Channel:
     """Mail to the addresses of one channel."""
 
-    def __init__(self, settings: ChannelSettings, _: Places) -> None:
+    def __init__(self, settings: ChannelSettings, places: Places) -> None:
         self._settings, self._options = settings, settings.options
 
-    def send(self, message: Message, _: Status) -> None:
+    def send(self, message: Message, status: Status) -> None:
         """Deliver *message*; see `tray.notify.channels.Channel`."""
         deadline = clock.monotonic() + PATIENCE_SECONDS - _RESERVE_SECONDS
         server = self._server()

@@ -3,19 +3,16 @@
 Light by default, dark where the mail program says that the reader prefers it. Each text is escaped here, in `_safe`.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from html import escape
 
+from tray.notify.four_weeks import EMPTY
 from tray.notify.mail.letter import (
-    ASLEEP,
     CRITICAL,
-    EMPTY,
     ERROR,
     INFO,
-    KEPT,
-    LATE,
-    MISSED,
     OK,
     WARNING,
     Card,
@@ -23,6 +20,7 @@ from tray.notify.mail.letter import (
     Row,
     Week,
 )
+from tray.rhythm.kept_slots import ASLEEP, KEPT, LATE, MISSED
 
 _LOOKS = {
     "page": ("background:#f4f6f8;color:#1a1f26", "background:#15181c;color:#e7eaee"),
@@ -53,10 +51,12 @@ _DAYS = {
     LATE: (WARNING, "+", "late"),
     MISSED: (ERROR, "&#10005;", "missed"),
     ASLEEP: ("empty", "~", "machine asleep"),
-    EMPTY: ("empty", "&middot;", "none expected"),
+    EMPTY: ("empty", "&middot;", "no backup"),
 }
 _SANS = "-apple-system,BlinkMacSystemFont,'Segoe UI',Roboto,'Noto Sans','DejaVu Sans',Helvetica,Arial,sans-serif"
 _MONO = "ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace"
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}( [0-9]{2}:[0-9]{2})?")
+_CELL = "display:inline-block;width:15px;line-height:15px;text-align:center;font-size:10px"
 _TABLE = '<table role="presentation" width="100%" cellpadding="0" cellspacing="0" border="0"'
 _BREAK = "overflow-wrap:anywhere;word-break:break-word"
 
@@ -103,7 +103,7 @@ def _parts(letter: Letter) -> Iterator[str]:
     if letter.calendar:
         yield _box("", _calendar(letter))
     if letter.commands:
-        yield _box("", _label("To see more") + _commands(letter.commands))
+        yield _box("", _label("To see more", 0) + _commands(letter.commands))
     yield "".join(_tag("p", "mute", _rich(line), f"margin:0 0 6px;font-size:12px;{_BREAK}") for line in letter.footer)
 
 
@@ -153,17 +153,26 @@ def _card(card: Card) -> str:
     else:
         parts.append(_label("To see more"))
     parts.append(_commands(card.commands))
-    if card.figures:
+    if card.figures and card.title:
+        parts.append(
+            _tag("p", "mute", _brief(card.figures), f"margin:16px 0 0;font-size:13px;line-height:1.7;{_BREAK}")
+        )
+    elif card.figures:
         rows = "".join(_figure(label, value) for label, value in card.figures)
         parts.append(f'{_TABLE} style="margin-top:20px">{rows}</table>')
     return "".join(parts)
+
+
+def _brief(figures: Sequence[tuple[str, str]]) -> str:
+    """Return the figures of one event among several, one after the other."""
+    return " &middot; ".join(f"{_safe(label)}&nbsp;{_tag('span', 'ink', _dated(value))}" for label, value in figures)
 
 
 def _figure(label: str, value: str) -> str:
     cell = f"padding:8px 0;font-size:14px;{_BREAK}"
     return (
         f'<tr><td width="34%" valign="top" {_look("mute rule", cell)}>{_safe(label)}</td>'
-        f'<td valign="top" {_look("ink rule", cell)}>{_safe(value)}</td></tr>'
+        f'<td valign="top" {_look("ink rule", cell)}>{_dated(value)}</td></tr>'
     )
 
 
@@ -179,8 +188,8 @@ def _commands(commands: Sequence[str]) -> str:
     return "".join(boxes)
 
 
-def _label(text: str) -> str:
-    return _tag("p", "mute", _safe(text), "margin:20px 0 6px;font-size:13px;font-weight:600")
+def _label(text: str, above: int = 20) -> str:
+    return _tag("p", "mute", _safe(text), f"margin:{above}px 0 6px;font-size:13px;font-weight:600")
 
 
 def _job(row: Row, *, first: bool) -> str:
@@ -192,10 +201,10 @@ def _job(row: Row, *, first: bool) -> str:
         "display:inline-block;padding:2px 10px;border-radius:999px;font-size:12px;font-weight:600;white-space:nowrap",
     )
     name = _tag("strong", "ink", _safe(row.job), _BREAK)
-    figures = (("Last good", row.last_good, "38%"), ("Next", row.next, "38%"), ("Size", row.size, "24%"))
+    figures = (("Last good", row.last_good, "38%"), (row.label, row.next, "38%"), ("Size", row.size, "24%"))
     cells = "".join(
         f'<td width="{width}" valign="top" style="padding:6px 8px 0 0;font-size:13px">'
-        f"{_tag('div', 'mute', label, 'font-size:12px')}{_tag('div', 'ink', _safe(value))}</td>"
+        f"{_tag('div', 'mute', label, 'font-size:12px')}{_tag('div', 'ink', _dated(value))}</td>"
         for label, value, width in figures
     )
     look = 'style="padding:0 0 14px"' if first else _look("rule", "padding:14px 0")
@@ -211,42 +220,31 @@ def _calendar(letter: Letter) -> str:
     sheets = "".join(_sheet(week, first) for week in letter.calendar)
     legend = " ".join(
         _tag(
-            "span",
-            "mute",
-            f"{_cell(kind, sign)}&nbsp;{words}",
-            "display:inline-block;margin:0 12px 4px 0;font-size:12px",
+            "span", "mute", f"{_tag('span', kind, sign, _CELL)}&nbsp;{words}&ensp;", "font-size:12px;white-space:nowrap"
         )
         for kind, sign, words in _DAYS.values()
     )
-    return _tag("p", "mute", "The last four weeks", "margin:0 0 10px;font-size:13px;font-weight:600") + sheets + legend
+    head = _tag("p", "mute", "The last four weeks", "margin:0 0 10px;font-size:13px;font-weight:600")
+    return head + sheets + _tag("div", "", legend, "line-height:1.9")
 
 
 def _sheet(week: Week, first: date) -> str:
-    names = "".join(
-        f'<td align="center" {_look("mute", "font-size:11px")}>{f"{first + timedelta(days=number):%a}"[0]}</td>'
-        for number in range(7)
-    )
-    rows = []
+    letters = "".join(f"<td>{f'{first + timedelta(days=number):%a}'[0]}</td>" for number in range(7))
+    rows = [f"<tr {_look('mute')}>{letters}</tr>"]
     for begin in range(0, len(week.days), 7):
-        cells = (
-            _day(how, first + timedelta(days=begin + number)) for number, how in enumerate(week.days[begin : begin + 7])
-        )
-        rows.append(f"<tr>{''.join(cells)}</tr>")
-    name = _tag("div", "ink", _safe(week.job), f"font-size:13px;font-weight:600;width:126px;{_BREAK}")
-    table = (
-        f'<table role="presentation" cellpadding="0" cellspacing="2" border="0"><tr>{names}</tr>{"".join(rows)}</table>'
+        days = enumerate(week.days[begin : begin + 7], begin)
+        rows.append(f"<tr>{''.join(_day(how, first + timedelta(days=number)) for number, how in days)}</tr>")
+    name = _tag("div", "ink", _safe(week.job), f"font-size:13px;font-weight:600;width:121px;{_BREAK}")
+    look = (
+        'role="presentation" cellpadding="0" cellspacing="2" style="font-size:10px;line-height:15px;text-align:center"'
     )
-    return _tag("div", "", name + table, "display:inline-block;vertical-align:top;margin:0 10px 16px 0")
+    sheet = f"{name}<table {look}>{''.join(rows)}</table>"
+    return _tag("div", "", sheet, "display:inline-block;vertical-align:top;margin:0 9px 16px 0")
 
 
 def _day(how: str, day: date) -> str:
     kind, sign, words = _DAYS.get(how, _DAYS[EMPTY])
-    return f'<td title="{day}: {words}">{_cell(kind, sign)}</td>'
-
-
-def _cell(kind: str, sign: str) -> str:
-    style = "display:inline-block;width:16px;height:16px;line-height:16px;border-radius:4px;text-align:center;font-size:10px"
-    return _tag("span", kind, sign, style)
+    return f'<td width="15" title="{day}: {words}" {_look(kind)}>{sign}</td>'
 
 
 # -- markup
@@ -296,7 +294,12 @@ def _marked(parts: Sequence[str]) -> Iterable[str]:
         if number % 2 and number < len(parts) - 1:
             yield _tag("code", "code", _safe(part), f"padding:1px 5px;border-radius:4px;font:0.9em {_MONO}")
         else:
-            yield _safe(part if not number % 2 else f"`{part}")
+            yield _dated(part if not number % 2 else f"`{part}")
+
+
+def _dated(text: str) -> str:
+    """Return *text* with its dates and times kept on one line."""
+    return _DATE.sub(lambda match: _tag("span", "", match[0], "white-space:nowrap"), _safe(text))
 
 
 def _safe(text: str) -> str:

@@ -4,11 +4,13 @@ import re
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from tray.notify.mail.letter import ASLEEP, EMPTY, KEPT, LATE, MISSED, Card, Letter, Row
+from tray.notify.four_weeks import EMPTY
+from tray.notify.mail.letter import Card, Letter, Row
+from tray.rhythm.kept_slots import ASLEEP, KEPT, LATE, MISSED
 
 WIDTH = 76
 _SIGNS = {KEPT: "#", LATE: "+", MISSED: "x", ASLEEP: "~", EMPTY: "."}
-LEGEND = "# backed up   + late   x missed   ~ machine asleep   . none expected"
+LEGEND = "# backed up   + late   x missed   ~ machine asleep   . no backup"
 _NAME = 20
 _NO_BREAK = "\0"
 
@@ -57,7 +59,7 @@ def _table(rows: Sequence[Row]) -> str:
     lines = []
     for row in rows:
         lines.append(f"{row.job}: {row.word}")
-        lines.append(f"    last good {row.last_good}, next {row.next}, size {row.size}")
+        lines.append(f"    last good {row.last_good}, {row.label.lower()} {row.next}, size {row.size}")
     return "\n".join(lines)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from tray import wording
 from tray.core import clock
 from tray.core.dataclass import dataclass, replace
-from tray.core.model import Outcome
+from tray.core.model import Outcome, State
 from tray.core.model.events import Event, EventKind, Message
 from tray.wording import messages
 
@@ -20,12 +20,21 @@ TONES = (CRITICAL, ERROR, WARNING, INFO, OK)
 """The tone of a mail or a part of it, the worst first; each has a colour and a sign."""
 MOST_CARDS = 10
 """So many events of a mail are told in full, the worst first; up to `messages.MOST_LINES` of the rest in a line each."""
-KEPT, LATE, MISSED, ASLEEP, EMPTY = "kept", "late", "missed", "asleep", ""
-"""How a day of the calendar was; `EMPTY`: no backup was expected."""
 _WORD_UNITS = 100
 _OK_KINDS = (EventKind.RECOVERED, EventKind.SUCCESS, EventKind.CLEARED, EventKind.ALIVE)
 _COMMAND = re.compile(r"`([^`]+ [^`]+)`")
-_STATE_TONES = {"ok": OK, "running": OK, "warning": WARNING, "stalled": WARNING, "none": INFO}
+_STATE_TONES: Mapping[str, str] = {
+    State.OK: OK,
+    State.RUNNING: OK,
+    State.NONE: INFO,
+    State.WARNING: WARNING,
+    State.STALLED: WARNING,
+    State.FAILED: ERROR,
+    State.OVERDUE: ERROR,
+    State.UNAVAILABLE: ERROR,
+    State.TAMPERED: CRITICAL,
+}
+"""By state; its value is the key as well. An unknown one is a warning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +61,13 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One job in a table: its state as a badge, and three figures."""
+    """One job in a table: its state as a badge, and three figures; `label` says whether `next` is still to come."""
 
     job: str
     word: str
     tone: str
     last_good: str
+    label: str
     next: str
     size: str
 
@@ -110,7 +120,7 @@ def letter(message: Message, host: str) -> Letter:
     cards = tuple(_card(message, event, alone=single) for event in ranked[:MOST_CARDS] if not _is_list(event))
     lists = [event for event in ranked if _is_list(event)]
     lines = tuple(line for event in lists for line in messages.details(event, message.made_ms))
-    rows = tuple(_row(row) for event in lists for row in _objects(event.facts.get("rows")))
+    rows = tuple(_row(row, message.made_ms) for event in lists for row in _objects(event.facts.get("rows")))
     preview = [
         *(lines or cards[0].lines if cards or lines else ()),
         *(() if single else (card.title for card in cards)),
@@ -136,8 +146,7 @@ def letter(message: Message, host: str) -> Letter:
 def tone_of(event: Event) -> str:
     """Return the tone of one event."""
     if event.kind is EventKind.DIGEST:
-        tone = event.facts.get("tone")
-        return tone if tone in TONES else WARNING
+        return _STATE_TONES.get(str(event.facts.get("state")), WARNING)
     if event.kind in _OK_KINDS:
         return WARNING if event.outcome is Outcome.WARNING else OK
     return messages.severity(Message("", "", event.at_ms, (event,)))
@@ -206,14 +215,17 @@ def _footer(message: Message, host: str) -> tuple[str, ...]:
     )
 
 
-def _row(row: Mapping[str, Any]) -> Row:
-    """Return a row of a digest or a reminder; as `Event.facts` holds it."""
+def _row(row: Mapping[str, Any], made_ms: int) -> Row:
+    """Return a row of a digest, as `Event.facts` holds it."""
+    expected = _time(row.get("next"))
+    has_passed = expected != "–" and clock.from_text(str(row["next"])) < made_ms
     return Row(
         _cut(row.get("job")),
         _cut(row.get("word")),
-        _STATE_TONES.get(str(row.get("state")), ERROR),
-        _time(row.get("last_good")) or "never",
-        _time(row.get("next")) or "–",
+        _STATE_TONES.get(str(row.get("state")), WARNING),
+        "never" if row.get("last_good") is None else _time(row["last_good"]),
+        "Due since" if has_passed else "Next",
+        expected,
         wording.size(size) if isinstance(size := row.get("bytes"), int) else "–",
     )
 
@@ -231,7 +243,7 @@ def _time(text: object) -> str:
     try:
         return messages.moment(clock.from_text(str(text)))
     except ValueError:
-        return ""
+        return "–"
 
 
 def _day(text: object) -> str:

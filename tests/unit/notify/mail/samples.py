@@ -69,5 +69,5 @@ def digest(rows: list[dict[str, Any]] | None = None, **more: Any) -> Event:
         {"job": "photos", "state": "ok", "word": "Fine", "last_good": "2026-09-21T03:00:00.000Z", "days": ["kept"] * 28}
         | {"next": None, "bytes": None},
     ]
-    facts = {"title": "Both backups are fine", "tone": "ok", "lines": ["Oldest: home, 12 hours ago."], "rows": listed}
+    facts = {"title": "Both backups are fine", "state": "ok", "lines": ["Oldest: home, 12 hours ago."], "rows": listed}
     return Event("d1", EventKind.DIGEST, NOW, facts={**facts, "first_day": "2026-08-24", **more})

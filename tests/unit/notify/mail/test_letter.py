@@ -156,7 +156,7 @@ def test_nothing_is_loaded_from_outside() -> None:
         (recovered(), OK),
         (recovered(outcome=Outcome.WARNING), WARNING),
         (digest(), OK),
-        (digest(tone="nonsense"), WARNING),
+        (digest(state="nonsense"), WARNING),
     ],
 )
 def test_the_tone_is_never_better_than_the_event(event: Event, tone: str) -> None:

@@ -5,11 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tray.core.clock import DAY_MS
-from tray.report import kept_slots
-from tray.report.kept_slots import ASLEEP, KEPT, LATE, MISSED, OVERDUE, SILENT
-from tray.rhythm import MOST_MISSED, Past, Rhythm
+from tray.rhythm import MOST_MISSED, Past, Rhythm, kept_slots
 from tray.rhythm.awake import Awake
 from tray.rhythm.expect import expect
+from tray.rhythm.kept_slots import ASLEEP, KEPT, LATE, MISSED, OVERDUE, SILENT
 from tray.rhythm.plan import Run
 
 HOUR = 3_600_000
