@@ -1,4 +1,5 @@
-"""Draw the tray's icons into `assets/icons/*.z`, one file a state. Run it after a change: `python -m assets.draw_icons`.
+"""Draw the tray's icons into `assets/icons/*.z`, one file a state, and the pictures of notices. Run it after a change:
+`python -m assets.draw_icons`.
 
 Each state has a silhouette of its own, so that grey tells as much as colour. Everything is laid out in a box of 24 x 24 units. A
 `Canvas` draws it eight times too large and averages; straight lines are first moved to whole pixels of the final size, so that a
@@ -14,10 +15,12 @@ from PIL import Image, ImageDraw
 
 from tray.core.model import State
 from tray.icon.render import SIZES, STEPS, Look, file_of, looks_of
+from tray.notify.notices import PICTURED, picture
 
 _RADIUS, _WIDTH = 10.4, 2.8
 _INNER = 0.6  # size of a bad state's icon inside the ring
 BOX = 24.0
+NOTICE_SIZE = 64
 OVERSAMPLE = 8
 
 Color = tuple[int, int, int, int]
@@ -272,3 +275,5 @@ def content_of(state: State) -> bytes:
 if __name__ == "__main__":
     for each in State:
         file_of(each).write_bytes(content_of(each))
+    for each in PICTURED:
+        draw(Look(each), NOTICE_SIZE).save(picture(each), optimize=True)

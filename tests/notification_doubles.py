@@ -34,20 +34,25 @@ class Kind:
     """How a desktop behaves.
 
     Attributes:
+        name: Its name.
         capabilities: Its answer to `GetCapabilities`.
         private: Signals go only to the process that showed the notice, which loses its notices when it leaves the bus (GNOME).
         inhibited: Its property `Inhibited`; None: it has none (only KDE has).
         token: It sends `ActivationToken` before a click (GNOME, KDE).
     """
 
+    name: str
     capabilities: tuple[str, ...]
     private: bool = False
     inhibited: bool | None = None
     token: bool = False
 
 
-GNOME = Kind(("actions", "body", "body-markup", "icon-static", "persistence", "sound"), private=True, token=True)
+GNOME = Kind(
+    "gnome-shell", ("actions", "body", "body-markup", "icon-static", "persistence", "sound"), private=True, token=True
+)
 KDE = Kind(
+    "Plasma",
     (
         *("body", "body-hyperlinks", "body-markup", "body-images", "icon-static", "actions", "persistence"),
         *("inline-reply", "x-kde-urls", "x-kde-origin-name", "x-kde-display-appname", "inhibitions"),
@@ -55,8 +60,8 @@ KDE = Kind(
     inhibited=False,
     token=True,
 )
-MAKO = Kind(("body", "body-markup", "actions", "icon-static", "x-canonical-private-synchronous"))
-BARE = Kind(("body",))
+MAKO = Kind("mako", ("body", "body-markup", "actions", "icon-static", "x-canonical-private-synchronous"))
+BARE = Kind("bare", ("body",))
 """One without buttons and markup."""
 
 
@@ -160,6 +165,8 @@ class Server:
                 return Message.new_error(call, "org.freedesktop.DBus.Error.InvalidArgs", "No such property")
             case str(interface), "GetCapabilities", "" if interface == NAME:
                 return Message.new_method_return(call, "as", [list(self.kind.capabilities)])
+            case str(interface), "GetServerInformation", "" if interface == NAME:
+                return Message.new_method_return(call, "ssss", [self.kind.name, "vendor", "1", "1.2"])
             case str(interface), "CloseNotification", "u" if interface == NAME:
                 return self._close(call)
             case str(interface), "Notify", "susssasa{sv}i" if interface == NAME:

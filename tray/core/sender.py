@@ -2,11 +2,10 @@
 
 import os
 import subprocess
-import sys
 
 from tray.core import ourselves
 from tray.core.files import content
-from tray.core.paths import HOME_VARIABLE, Places
+from tray.core.paths import HOME_VARIABLE, Places, session_bus
 
 PART = "tray.notify.sender"
 _WORDS = b"channels"
@@ -27,19 +26,6 @@ def start(places: Places) -> "subprocess.Popen[bytes] | None":
         return ourselves.start(PART, environment=environ)
     except OSError:
         return None
-
-
-def session_bus() -> str | None:
-    """Return the address of the user's session bus, also for a process that cron started; None where there is none."""
-    if address := os.environ.get("DBUS_SESSION_BUS_ADDRESS"):
-        return address
-    if sys.platform != "linux":
-        return None
-    uid = os.geteuid()
-    for folder in (os.environ.get("XDG_RUNTIME_DIR"), f"/run/user/{uid}"):
-        if folder and os.path.exists(f"{folder}/bus"):
-            return f"unix:path={folder}/bus"
-    return None
 
 
 def _may_tell(places: Places) -> bool:

@@ -5,22 +5,40 @@ all of them. Specification: freedesktop.org, Desktop Notifications 1.2.
 """
 
 from collections.abc import Callable, Collection
+from pathlib import Path
 
 from tray.core.dataclass import dataclass, replace
-from tray.core.model import Instance
+from tray.core.model import Instance, State
 from tray.core.model.events import Event, EventKind, Message
+from tray.core.paths import assets
 from tray.wording import count, fit, markup, messages
 
 LOW, NORMAL, CRITICAL = 0, 1, 2
 """Values of the hint "urgency"."""
 DEFAULT = "default"
 """The key of the action that a click on the notice itself means; not every desktop has it."""
+_NO_DEFAULT = ("Xfce Notify Daemon",)
+"""Programs that show the action `DEFAULT` as one more button, which would stand there twice."""
 MOST_APART = 3
 """A message about more jobs than this becomes one notice for all of them."""
 SUMMARY = "summary"
 MOST_LINES = 4
 LINE_UNITS = 240
 
+_STATES = {
+    EventKind.FAILURE: State.FAILED,
+    EventKind.OVERDUE: State.OVERDUE,
+    EventKind.WARNING: State.WARNING,
+    EventKind.CHANNEL: State.WARNING,
+    EventKind.REMINDER: State.WARNING,
+    EventKind.BREACH: State.TAMPERED,
+    EventKind.RECOVERED: State.OK,
+    EventKind.SUCCESS: State.OK,
+}
+PICTURED = tuple(dict.fromkeys(_STATES.values()))
+"""The states that have a picture for notices; `assets/draw_icons.py` drew them."""
+_ORDER = tuple(dict.fromkeys((*_STATES, *EventKind)))
+_LOGO = "backup-tray-48.png"
 _GOOD = (EventKind.RECOVERED, EventKind.SUCCESS)
 _BAD = (EventKind.FAILURE, EventKind.WARNING, EventKind.OVERDUE)
 _DASHBOARD = "dashboard"
@@ -50,7 +68,7 @@ class Notice:
         title: One line of plain text.
         body: Several lines of plain text.
         urgency: `LOW`, `NORMAL` or `CRITICAL`; a desktop shows a critical one also when the user does not want to be disturbed.
-        category: A category of the specification, or one of ours.
+        kind: The kind of its events, or of the worst of them.
         actions: The most important first, since GNOME shows only three.
         passing: It is not worth being kept once it was shown.
     """
@@ -59,9 +77,24 @@ class Notice:
     title: str
     body: str
     urgency: int
-    category: str
+    kind: EventKind
     actions: tuple[Action, ...]
     passing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """The abilities of the program that shows notices.
+
+    Attributes:
+        capabilities: The answer to `GetCapabilities`.
+        program: Its name, as in `GetServerInformation`.
+        quiet: The user does not want to be disturbed; only a breach is critical then.
+    """
+
+    capabilities: Collection[str] = ()
+    program: str = ""
+    quiet: bool = False
 
 
 RunAgain = Callable[[Event], Collection[str]]
@@ -78,7 +111,7 @@ def of(message: Message, now_ms: int, run_again: RunAgain) -> tuple[list[Notice]
     shown = {key: event for key, event in latest.items() if key not in gone}
     if len(shown) > MOST_APART:
         together = [key for key, event in shown.items() if event.kind is not EventKind.BREACH]
-        events = sorted((shown.pop(key) for key in together), key=lambda event: event.kind in _GOOD)
+        events = sorted((shown.pop(key) for key in together), key=lambda event: _ORDER.index(event.kind))
         gone.update(together)
         last = [_summary(replace(message, events=tuple(events)), now_ms)] if events else []
     else:
@@ -99,31 +132,27 @@ Hints = dict[str, tuple[str, object]]
 
 def plain(title: str, text: str) -> Notice:
     """Return a notice without buttons, about something that the user has just clicked."""
-    return Notice("", title, _cut(text.split("\n")), NORMAL, "x-backup-tray.click", (), passing=True)
+    return Notice("", title, _cut(text.split("\n")), NORMAL, EventKind.CHANNEL, (), passing=True)
 
 
-def call(notice: Notice, capabilities: Collection[str], *, quiet: bool) -> tuple[str, str, list[str], Hints]:
-    """Return title, body, actions and hints of the call `Notify`, each as this desktop can show it.
-
-    Args:
-        capabilities: The answer to `GetCapabilities`.
-        quiet: The user does not want to be disturbed; only a breach is critical then.
-    """
+def call(notice: Notice, able: Abilities) -> tuple[str, str, str, list[str], Hints]:
+    """Return picture, title, body, actions and hints of the call `Notify`, each as this desktop can show it."""
     urgency = notice.urgency
-    if quiet and notice.category != _category(EventKind.BREACH):
+    if able.quiet and notice.kind is not EventKind.BREACH:
         urgency = min(urgency, NORMAL)
     hints: Hints = {
         "urgency": ("y", urgency),
-        "category": ("s", notice.category),
+        "category": ("s", _category(notice.kind)),
         "desktop-entry": ("s", "backup-tray"),
     }
     if notice.passing:
         hints["transient"] = ("b", True)
-    if quiet:
+    if able.quiet:
         hints["suppress-sound"] = ("b", True)
-    body = markup(notice.body) if "body-markup" in capabilities else notice.body
-    actions = [text for action in notice.actions for text in (action.key, action.label)]
-    return notice.title, body, actions if "actions" in capabilities else [], hints
+    body = markup(notice.body) if "body-markup" in able.capabilities else notice.body
+    buttons = [action for action in notice.actions if action.key != DEFAULT or able.program not in _NO_DEFAULT]
+    actions = [text for action in buttons for text in (action.key, action.label)]
+    return icon(notice), notice.title, body, actions if "actions" in able.capabilities else [], hints
 
 
 def _notice(message: Message, now_ms: int, run_again: RunAgain) -> Notice:
@@ -135,7 +164,7 @@ def _notice(message: Message, now_ms: int, run_again: RunAgain) -> Notice:
         messages.title(message),
         _cut(lines) if event.facts.get("lines") else _cut(lines[:MOST_LINES]),
         CRITICAL if event.kind in (EventKind.BREACH, EventKind.OVERDUE) else NORMAL,
-        _category(event.kind),
+        event.kind,
         _actions(event, tuple(run_again(event))),
         passing=event.kind in (*_GOOD, EventKind.TEST),
     )
@@ -151,7 +180,7 @@ def _summary(message: Message, now_ms: int) -> Notice:
         messages.title(message),
         _cut(lines),
         CRITICAL if any(event.kind is EventKind.OVERDUE for event in events) else NORMAL,
-        _category(EventKind.RECOVERED if good else EventKind.FAILURE),
+        events[0].kind,
         _open(("dashboard", "Open Dashboard", _DASHBOARD)),
         passing=good,
     )
@@ -161,6 +190,17 @@ def _cut(lines: list[str]) -> str:
     """Return the first lines, each cut, and how many more there are."""
     more = [f"… and {count(len(lines) - MOST_LINES)} more"] if len(lines) > MOST_LINES else []
     return "\n".join([*(fit(line, LINE_UNITS) for line in lines[:MOST_LINES]), *more])
+
+
+def picture(state: State) -> Path:
+    """Return the file of the picture that a notice about *state* has."""
+    return assets() / "icons" / f"notice-{state.value}.png"
+
+
+def icon(notice: Notice) -> str:
+    """Return the address of the picture of *notice*."""
+    state = _STATES.get(notice.kind)
+    return (assets() / "icons" / _LOGO if state is None else picture(state)).as_uri()
 
 
 def _category(kind: EventKind) -> str:

@@ -13,6 +13,7 @@ from dbus_fast.aio import MessageBus
 from tray.core.paths import session_bus
 from tray.notify import clicks
 from tray.notify.channels import NotSentError
+from tray.notify.notices import Abilities
 
 NAME = "org.freedesktop.Notifications"
 PATH = "/org/freedesktop/Notifications"
@@ -96,10 +97,22 @@ class NotificationServer:
         name = (reply.error_name or "").rpartition(".")[2][:80]
         raise NotSentError(f"The desktop did not take the notification: {member} failed with {name}.")
 
-    async def inhibited(self) -> bool:
-        """Whether the user does not want to be disturbed, as far as the desktop tells; KDE does."""
+    async def abilities(self) -> Abilities:
+        """Return the abilities of the program. KDE's also tells whether the user does not want to be disturbed.
+
+        Raises:
+            NotSentError: No program shows notifications.
+        """
+        match await self.ask("GetCapabilities"):
+            case [list(names)]:
+                capabilities = tuple(str(name) for name in names)
+            case _:
+                capabilities = ()
+        about = await self._call(NAME, PATH, NAME, "GetServerInformation")
+        program = str(about.body[0]) if about.message_type is MessageType.METHOD_RETURN and about.body else ""
         reply = await self._call(NAME, PATH, _PROPERTIES, "Get", "ss", NAME, "Inhibited")
-        return reply.message_type is MessageType.METHOD_RETURN and unpack_variants(reply.body)[:1] == [True]
+        quiet = reply.message_type is MessageType.METHOD_RETURN and unpack_variants(reply.body)[:1] == [True]
+        return Abilities(capabilities, program, quiet)
 
     async def desktop_variables(self) -> dict[str, str]:
         """Return the variables that a program needs to open a window on this desktop; none where this process has them."""

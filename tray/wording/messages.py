@@ -37,6 +37,8 @@ _TITLES = {
     EventKind.ALIVE: "Backup Tray is at work, and its audit log is intact",
     EventKind.TEST: "Test message of Backup Tray",
 }
+_UNTOUCHED = "The backups themselves are not touched by this."
+_KEEP_A_COPY = "Keep a copy of the audit log's folder before you acknowledge it."
 
 
 def severity(message: Message) -> str:
@@ -70,13 +72,15 @@ def details(event: Event, now_ms: int) -> list[str]:
     """Return the facts of one event, a sentence a line, the most important first."""
     if event.kind in (EventKind.REMINDER, EventKind.DIGEST):
         return [str(line) for line in event.facts.get("lines", ())]
-    lines = [_sentence(part) for part in (event.reason, event.concern, event.why, event.advice) if part]
+    lines = [_sentence(part) for part in (event.reason, _capital(event.concern), event.why, event.advice) if part]
     if event.kind in (EventKind.RECOVERED, EventKind.SUCCESS):
         lines = [_figures(event), *(lines if event.outcome is not Outcome.SUCCEEDED else [])]
         if event.kind is EventKind.RECOVERED and event.since_ms is not None:
             lines.append(f"It was not fine since {moment(event.since_ms)}.")
-    elif event.job is not None and event.job_kind == BACKUP:
-        lines.append(_last_good(event, now_ms))
+    elif event.kind is EventKind.BREACH:
+        lines += [_UNTOUCHED, _KEEP_A_COPY, str(event.facts.get("footer", ""))]
+    elif event.job is not None and event.job_kind == BACKUP and (event.kind is not EventKind.OVERDUE or not event.why):
+        lines.append(_last_good(event, now_ms))  # the arithmetic of an overdue job begins with it
     if event.streak > 1:
         lines.append(f"It ended badly {count(event.streak)} times in a row.")
     return [line for line in dict.fromkeys(lines) if line]
@@ -157,7 +161,7 @@ def _title(event: Event) -> str:
     if event.kind in (EventKind.REMINDER, EventKind.DIGEST):
         return str(event.facts.get("title", ""))
     if event.kind is EventKind.BREACH:
-        return "The audit log was tampered with" + (" (system)" if event.instance is Instance.SYSTEM else "")
+        return "The history of your backups was changed" + (" (system)" if event.instance is Instance.SYSTEM else "")
     if event.kind is EventKind.CHANNEL:
         return f"Messages by {escape(str(event.facts.get('channel', '')))} cannot be sent"
     return f"{name(event)}: {_verb(event)}" if event.job is not None else _TITLES[event.kind]
@@ -197,6 +201,10 @@ def _summary(events: tuple[Event, ...]) -> str:
     ]
     other = sum(numbers.values())
     return join(*said, plural(other, "more message") if other else None)
+
+
+def _capital(text: str | None) -> str:
+    return f"{text[0].upper()}{text[1:]}" if text else ""
 
 
 def _sentence(text: str) -> str:

@@ -5,12 +5,13 @@ from itertools import combinations
 import pytest
 from PIL import Image, ImageChops
 
-from assets.draw_icons import content_of, draw
+from assets.draw_icons import NOTICE_SIZE, content_of, draw
 from tests.unit.wording.test_wording import ERROR, NOW, RUN, ended
 from tray.core import paths
 from tray.core.model import JobHistory, LiveRun, Outcome, Phase, State
 from tray.core.model.judge import judge
 from tray.icon.render import SIZES, STEPS, Look, argb, file_of, pictures, step_of
+from tray.notify.notices import PICTURED, picture
 
 LIGHT, DARK = (236, 239, 243), (35, 38, 43)
 PLAIN = [Look(state, state is State.RUNNING, 14 if state is State.RUNNING else None) for state in State]
@@ -75,6 +76,9 @@ def test_icons_stand_out_on_light_and_dark_panels(look: Look, panel: tuple[int, 
 def test_the_files_hold_what_is_drawn(state: State) -> None:
     """A change of the shapes reaches the tray only with new files: `python -m assets.draw_icons`."""
     assert file_of(state).read_bytes() == content_of(state)
+    if state in PICTURED:
+        with Image.open(picture(state)) as drawn:
+            assert drawn.tobytes() == draw(Look(state), NOTICE_SIZE).tobytes()
 
 
 @pytest.mark.parametrize("look", [*PLAIN, Look(State.FAILED, True, 7), Look(State.RUNNING, True, 3, paused=True)])

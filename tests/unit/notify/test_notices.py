@@ -1,17 +1,20 @@
 """The notices of a message: words, urgency, buttons."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.notify.help import NOW, RUN, event, message
+from tray.core.dataclass import replace
 from tray.core.model import CHECK, Instance
 from tray.core.model.events import EventKind, Message
 from tray.notify import notices
-from tray.notify.notices import CRITICAL, NORMAL, Notice
+from tray.notify.notices import CRITICAL, NORMAL, Abilities, Notice
 from tray.window.instance import page_of
 
-ALL = ("actions", "body", "body-markup")
+ALL = Abilities(("actions", "body", "body-markup"))
 OF_A_JOB = (
     *(EventKind.FAILURE, EventKind.WARNING, EventKind.OVERDUE),
     *(EventKind.RECOVERED, EventKind.SUCCESS, EventKind.CLEARED),
@@ -96,8 +99,9 @@ def test_the_next_event_of_a_job_has_the_same_key_and_its_check_another() -> Non
 def test_good_news_passes_by_itself() -> None:
     """The desktop keeps no list of what is fine."""
     (notice,) = shown(message(event(EventKind.RECOVERED)))
-    assert (notice.passing, notice.urgency, notice.category) == (True, NORMAL, "transfer.complete")
-    assert notices.call(notice, ALL, quiet=False)[3]["transient"] == ("b", True)
+    assert (notice.passing, notice.urgency) == (True, NORMAL)
+    hints = notices.call(notice, ALL)[4]
+    assert (hints["category"], hints["transient"]) == (("s", "transfer.complete"), ("b", True))
 
 
 def test_an_incident_that_ended_takes_its_notice_away() -> None:
@@ -131,11 +135,11 @@ def test_many_jobs_share_one_notice_and_a_breach_stays_apart() -> None:
 def test_a_desktop_without_buttons_or_markup_gets_plain_text() -> None:
     """It would show `&lt;` as it is."""
     (notice,) = shown(message(event(job="R&D <b>")))
-    title, body, actions, hints = notices.call(notice, ("body",), quiet=False)
+    _, title, body, actions, hints = notices.call(notice, Abilities(("body",)))
     assert (title, actions) == ("R&D <b>: backup failed", [])
     assert "&" not in body
     assert (hints["urgency"], hints["desktop-entry"]) == (("y", NORMAL), ("s", "backup-tray"))
-    _, body, actions, _ = notices.call(shown(message(event(reason="<b> & co")))[0], ALL, quiet=False)
+    _, _, body, actions, _ = notices.call(shown(message(event(reason="<b> & co")))[0], ALL)
     assert body.startswith("&lt;b&gt; &amp; co.")
     assert actions[:2] == [notices.DEFAULT, "View Report"]
 
@@ -144,9 +148,27 @@ def test_do_not_disturb_is_passed_by_a_breach_alone() -> None:
     """An overdue job waits until the user is back; an altered audit log does not."""
     (overdue,) = shown(message(event(EventKind.OVERDUE)))
     (breach,) = shown(message(event(EventKind.BREACH, None)))
-    hints = notices.call(overdue, ALL, quiet=True)[3]
+    quiet = replace(ALL, quiet=True)
+    hints = notices.call(overdue, quiet)[4]
     assert (hints["urgency"], hints["suppress-sound"]) == (("y", NORMAL), ("b", True))
-    assert notices.call(breach, ALL, quiet=True)[3]["urgency"] == ("y", CRITICAL)
+    assert notices.call(breach, quiet)[4]["urgency"] == ("y", CRITICAL)
+
+
+def test_a_desktop_that_shows_every_action_as_a_button_gets_none_twice() -> None:
+    """Xfce's program shows the click on the notice itself as a button too."""
+    (notice,) = shown(message())
+    for program, first in (("Xfce Notify Daemon", "report"), ("dunst", notices.DEFAULT)):
+        assert notices.call(notice, replace(ALL, program=program))[3][0] == first
+
+
+@pytest.mark.parametrize("kind", EventKind)
+def test_every_notice_has_a_picture_and_none_that_is_green_beside_bad_news(kind: EventKind) -> None:
+    """A green check beside "backup failed" would be believed."""
+    notice = Notice("k", "t", "b", NORMAL, kind, ())
+    name = notices.icon(notice).rpartition("/")[2]
+    assert Path(notices.icon(notice).removeprefix("file://")).is_file()
+    assert (name == "notice-ok.png") == (kind in (EventKind.RECOVERED, EventKind.SUCCESS))
+    assert name.startswith("notice-") or kind in (EventKind.TEST, EventKind.DIGEST, EventKind.ALIVE, EventKind.CLEARED)
 
 
 @given(st.text(st.characters(codec=None), max_size=2000), st.sampled_from(EventKind))
@@ -162,5 +184,5 @@ def test_no_name_and_no_reason_breaks_a_notice(text: str, kind: EventKind) -> No
             assert all(line.isprintable() or not line.isascii() for line in notice.body.split("\n"))
             f"{notice.title}{notice.body}".encode()  # D-Bus takes no lone surrogates
             assert page_of(notice.actions[0].command[1])
-            body = notices.call(notice, ALL, quiet=False)[1]
+            body = notices.call(notice, ALL)[2]
             assert "<" not in body

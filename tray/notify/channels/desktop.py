@@ -6,7 +6,6 @@ folder remembers the notices, so that a later sender replaces or withdraws those
 """
 
 import asyncio
-from collections.abc import Collection
 from contextlib import suppress
 from typing import Any
 
@@ -18,7 +17,7 @@ from tray.core import clock
 from tray.core.errors import BackupTrayError
 from tray.core.model import BACKUP, CHECK, Instance, Status, shown_name
 from tray.core.model.events import Event, Message
-from tray.core.paths import Places, assets
+from tray.core.paths import Places
 from tray.notify import notices
 from tray.notify.channels import PATIENCE_SECONDS, NotSentError
 from tray.notify.clicks import Clicks
@@ -91,27 +90,24 @@ class Channel:
 
     async def _deliver(self, shown: list[notices.Notice], withdrawn: list[int]) -> None:
         await self._server.connect()
-        capabilities = await self._capabilities() if shown else ()
+        able = await self._server.abilities() if shown else notices.Abilities()
         await self._server.find_owner()  # the question may have started it
         if self._server.owner:
             self._shown.of_desktop(self._server.place)
         for number in withdrawn:
             if self._shown.close(number):
                 await self._close(number)
-        quiet = await self._server.inhibited() if shown else False
         for notice in shown:
-            await self._show(notice, capabilities, quiet)
+            await self._show(notice, able)
 
-    async def _show(self, notice: notices.Notice, capabilities: Collection[str], quiet: bool) -> None:
-        title, body, actions, hints = notices.call(notice, capabilities, quiet=quiet)
+    async def _show(self, notice: notices.Notice, able: notices.Abilities) -> None:
         old = self._shown.notices.get(notice.key)
-        number = await self._notify(0 if old is None else old.id, title, body, actions, hints)
-        commands = {action.key: action.command for action in notice.actions} if actions else {}
-        self._shown.note(notice.key, ShownNotice(number, clock.now_ms(), commands))
+        number = await self._notify(0 if old is None else old.id, notice, able)
+        self._shown.note(notice.key, ShownNotice(number, clock.now_ms(), {a.key: a.command for a in notice.actions}))
         self._mine.add(number)
 
-    async def _notify(self, replaces: int, title: str, body: str, actions: list[str], hints: notices.Hints) -> int:
-        picture = (assets() / "icons" / "backup-tray-128.png").as_uri()
+    async def _notify(self, replaces: int, notice: notices.Notice, able: notices.Abilities) -> int:
+        picture, title, body, actions, hints = notices.call(notice, able)
         values = {name: Variant(kind, value) for name, (kind, value) in hints.items()}
         answer = await self._server.ask(
             "Notify", "susssasa{sv}i", _APP, replaces, picture, title, body, actions, values, _AS_USUAL
@@ -125,13 +121,6 @@ class Channel:
     async def _close(self, number: int) -> None:
         with suppress(NotSentError):  # it was closed meanwhile
             await self._server.ask("CloseNotification", "u", number)
-
-    async def _capabilities(self) -> tuple[str, ...]:
-        match await self._server.ask("GetCapabilities"):
-            case [list(names)]:
-                return tuple(str(name) for name in names)
-            case _:
-                return ()
 
     def _run_again(self, event: Event) -> tuple[str, ...]:
         """Return the command that makes the backup, or the check, of the event's job once more; nothing if there is none."""
@@ -176,8 +165,7 @@ class Channel:
 
     async def _tell(self, title: str, text: str) -> None:
         """Say why a click did nothing."""
-        notice = notices.plain(title, text)
-        await self._notify(0, *notices.call(notice, await self._capabilities(), quiet=False))
+        await self._notify(0, notices.plain(title, text), await self._server.abilities())
 
     def _heard(self, signal: str, values: list[Any]) -> None:
         match signal, values:
