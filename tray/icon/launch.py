@@ -2,8 +2,8 @@
 
 import ctypes
 import logging
-import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
@@ -57,14 +57,10 @@ def main(places: Places) -> int:
 
             Unheard(places).note(why)
 
-        senders: list[subprocess.Popen[bytes]] = []
-
         def changed() -> None:
-            senders[:] = [
-                process
-                for process in (*senders, sender.start(places))
-                if process is not None and process.poll() is None
-            ]
+            process = sender.start(places)
+            if process is not None:  # it leaves a child behind and ends at once; a thread reaps it
+                threading.Thread(target=process.wait, daemon=True, name="sender").start()
 
         return App(
             source,
