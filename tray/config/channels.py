@@ -18,6 +18,7 @@ from tray.config.job_table import OFF, RULES, Table, nearest
 from tray.core.dataclass import dataclass, field, replace
 from tray.core.errors import ConfigError
 from tray.core.paths import Places
+from tray.core.redact import HIDDEN
 
 DESKTOP = "desktop"
 DEFAULT_EVENTS = ("failure", "overdue", "breach", "recovered")
@@ -52,6 +53,8 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
     "mqtt": ("url",),
 }
 """Keys without which a channel of a type cannot work."""
+SECRET_KEYS = ("topic",)
+"""Keys whose values let their reader in, as a password does: who knows a topic of ntfy.sh reads all its messages."""
 GENERAL = ("events", "quiet", "remind", "only_if_older_than", "digest")
 """Keys of [notify], which hold for every channel that has none of its own."""
 COMMON = ("type", "enabled", "jobs", "secret_file", "secret_command", *GENERAL)
@@ -59,6 +62,7 @@ COMMON = ("type", "enabled", "jobs", "secret_file", "secret_command", *GENERAL)
 _SCHEMES = {_WEB: ("http", "https"), _MAIL_SERVER: ("smtp", "smtps"), _BROKER: ("mqtt", "mqtts")}
 _EXAMPLES = {_WEB: "https://example.com/path", _MAIL_SERVER: "smtp://mail.example.com:587", _BROKER: "mqtt://host:1883"}
 _MAIL_ADDRESS = re.compile(r"[^\s@<>,;:\"()\[\]\\\x00-\x1f]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
+_ADDRESS_IN_TEXT = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<place>[^\s/?#]*)(?P<rest>.*)", re.DOTALL)
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 
@@ -113,6 +117,22 @@ class Notify:
     channels: Mapping[str, ChannelSettings] = field(default_factory=dict)
     broken: Mapping[str, ConfigError] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+
+def shown(text: str) -> str:
+    """Return *text*, the value of a key of a channel, with each address cut behind its host: a token may stand there.
+
+    Addresses of Apprise may hold a token in place of the host, so of them only the kind is left.
+    """
+    return _ADDRESS_IN_TEXT.sub(_cut_address, text)
+
+
+def _cut_address(match: re.Match[str]) -> str:
+    scheme = match["scheme"].lower()
+    if not any(scheme in known for known in _SCHEMES.values()):
+        return f"{scheme}://{HIDDEN}"
+    host = match["place"].rpartition("@")[2]
+    return f"{scheme}://{host}{'' if match['rest'] in ('', '/') else f'/{HIDDEN}'}"
 
 
 def load(places: Places) -> Notify:

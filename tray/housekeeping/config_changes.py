@@ -9,7 +9,7 @@ import json
 import re
 import secrets
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, time
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any
 from tray.audit import spool
 from tray.audit.entry import Action, Draft, Severity
 from tray.audit.store import AuditLog
-from tray.config import saving
+from tray.config import channels, saving
 from tray.core import clock
 from tray.core.errors import AuditMissingError
 from tray.core.files import content
@@ -122,23 +122,24 @@ def _flat(data: Mapping[str, Any], path: KeyPath = ()) -> Iterator[tuple[KeyPath
 
 def _shown(path: KeyPath, value: Any) -> str:
     """Return *value* as text without passwords."""
-    names = (path[0], *path[2:]) if path[0] == "jobs" else path  # a job's name is no hint at what its keys hold
-    if any(is_secret_name(name) for name in names):
+    names = (path[0], *path[2:]) if path[0] in ("jobs", "channels") else path  # a name is no hint at the keys below it
+    if any(is_secret_name(name) or (path[0] == "channels" and name in channels.SECRET_KEYS) for name in names):
         return HIDDEN
-    text = json.dumps(_clean(value), ensure_ascii=False, default=str)
+    text = json.dumps(_clean(value, channels.shown if path[0] == "channels" else str), ensure_ascii=False, default=str)
     return text if len(text) <= _MAX_TEXT else text[: _MAX_TEXT - 1] + "…"
 
 
-def _clean(value: Any) -> Any:
+def _clean(value: Any, cut: Callable[[str], str] = str) -> Any:
+    """Return *value* without passwords; *cut* takes further secrets out of each text."""
     match value:
         case str():
-            return Redactor((), {}).text(value)
+            return cut(Redactor((), {}).text(value))
         case list() if all(isinstance(item, str) for item in value):
-            return Redactor(value, {}).argv(value)
+            return [cut(word) for word in Redactor(value, {}).argv(value)]
         case list():
-            return [_clean(item) for item in value]
+            return [_clean(item, cut) for item in value]
         case dict():
-            return {key: HIDDEN if is_secret_name(str(key)) else _clean(item) for key, item in value.items()}
+            return {key: HIDDEN if is_secret_name(str(key)) else _clean(item, cut) for key, item in value.items()}
         case date() | time():  # TOML knows them, JSON does not
             return value.isoformat()
         case _:

@@ -6,16 +6,20 @@ read for each message, so a changed secret needs no restart, and stands in no ot
 
 import os
 import shlex
+import signal
 import stat
 import subprocess
 import sys
+from contextlib import suppress
+from threading import Thread
 
 from tray.config.channels import ChannelSettings
 from tray.core.files import opened
 from tray.core.paths import expand
 from tray.notify.channels import NotSentError
 
-_MOST = 1 << 14
+MOST = 1 << 14
+"""Bytes of a secret; a private key has fewer."""
 _SECONDS = 10.0
 
 
@@ -23,16 +27,17 @@ def of(settings: ChannelSettings) -> str | None:
     """Return the secret of a channel without the line end, None if it names none.
 
     Raises:
-        NotSentError: It cannot be read, is empty, or lies in a file that others can read.
+        NotSentError: It cannot be read, is not one line of text, or lies in a file that others can read. Final only where
+            the user must change the secret itself: a disk may be mounted, a keyring unlocked.
     """
     if settings.secret_file is not None:
         secret, source = _of_file(expand(settings.secret_file)), f"`{settings.secret_file}`"
     elif settings.secret_command:
-        secret, source = _of_command(settings.secret_command), f"`{shlex.join(settings.secret_command)}`"
+        secret, source = _of_command(settings.secret_command), f"`{_program(settings.secret_command)}`"
     else:
         return None
     try:
-        text = secret.decode("utf-8").strip("\r\n")
+        text = secret.decode("utf-8").strip("\r\n") if len(secret) <= MOST else ""
     except UnicodeDecodeError:
         text = ""
     if not text.strip() or not text.isprintable():
@@ -60,28 +65,57 @@ def _of_file(path: str) -> bytes:
                     f"Other users can read {path}, which holds a secret; mend it with `chmod 600 {shlex.quote(path)}`."
                 )
                 raise NotSentError(why, final=True)
-            return file.read(_MOST)
+            return file.read(MOST + 1)
     except OSError as error:
-        raise NotSentError(f"The secret cannot be read: {path}: {error.strerror}.", final=True) from error
+        raise NotSentError(f"The secret cannot be read: {path}: {error.strerror}.") from error
 
 
 def _of_command(argv: tuple[str, ...]) -> bytes:
-    command = shlex.join(argv)
+    """Return the output of *argv*, up to one byte more than a secret may have."""
+    command = _program(argv)
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             [expand(argv[0]), *argv[1:]],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            timeout=_SECONDS,
-            check=True,
+            start_new_session=True,
         )
-    except subprocess.TimeoutExpired as error:
-        raise NotSentError(
-            f"`{command}` gave no secret within {_SECONDS:.0f} seconds; is the keyring locked?"
-        ) from error
-    except subprocess.CalledProcessError as error:
-        raise NotSentError(f"`{command}` gave no secret: it ended with exit code {error.returncode}.") from error
     except OSError as error:
-        raise NotSentError(f"`{command}` cannot be run: {error.strerror}.", final=True) from error
-    return done.stdout[:_MOST]
+        raise NotSentError(f"`{command}` cannot be run: {error.strerror}.") from error
+    reader = _Reader(process)
+    reader.start()
+    reader.join(_SECONDS)
+    late = reader.is_alive()
+    with suppress(OSError):
+        if sys.platform == "win32":
+            process.kill()
+        elif late or len(reader.output) > MOST:
+            os.killpg(process.pid, signal.SIGKILL)
+    code = process.wait()
+    if late:
+        raise NotSentError(f"`{command}` gave no secret within {_SECONDS:.0f} seconds; is the keyring locked?")
+    if code and len(reader.output) <= MOST:
+        raise NotSentError(f"`{command}` gave no secret: it ended with exit code {code}; is it in the keyring?")
+    return reader.output
+
+
+class _Reader(Thread):
+    """Reads the output of a command: apart, since a program that the command has started may keep it open."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+        super().__init__(daemon=True)
+        self._process, self.output = process, b""
+
+    def run(self) -> None:
+        """Read until the end, or until it is too much; then wait for the command, as far as it ends by itself."""
+        assert self._process.stdout is not None
+        with self._process.stdout as stdout:
+            self.output = stdout.read(MOST + 1)
+        if len(self.output) <= MOST:
+            self._process.wait()
+
+
+def _program(argv: tuple[str, ...]) -> str:
+    """Return the command as it may be named: its arguments may hold the secret."""
+    return shlex.quote(argv[0])

@@ -128,8 +128,8 @@ class Worker:
             self._channel.send(message, self._status)
         except NotSentError as error:
             self._failed(message, error)
-        except Exception as error:  # a mistake of ours in one channel
-            self._failed(message, NotSentError(f"{type(error).__name__}: {error}"))
+        except Exception as error:  # a mistake of ours in one channel; its words may hold an address with a token
+            self._failed(message, NotSentError(f"Backup Tray made a mistake in this channel: {type(error).__name__}."))
         else:
             self._waiting.sent(message, clock.now_ms())
             self._waiting.set_mark(f"outage:{self._name}", None)

@@ -272,6 +272,33 @@ def test_a_command_with_a_password_is_hidden_too(configured: Places) -> None:
     ]
 
 
+def test_an_address_of_a_channel_is_shown_up_to_its_host(configured: Places) -> None:
+    """Behind it may stand a token, also under a mistyped key; a topic lets its readers in, as a password does."""
+    hooks = [f'[channels.{name}]\nurl = "{url}"\n' for name, url in ADDRESSES.items()]
+    phone = '[channels.phone]\ntype = "ntfy"\ntopic = "sesame"\nulr = "https://push.example/sesame"\n'
+    write(configured, FIRST + "".join(hooks) + phone)
+    config_changes.check(configured)
+    write(configured, FIRST + "".join(hooks).replace("sesame", "sesame2") + phone.replace("sesame", "sesame2"))
+    config_changes.check(configured)
+    _, entry = entries(configured, "config.changed")
+    assert {change["key"]: change["to"] for change in body(entry)["changes"]} == {
+        "channels.apprise.url": '"tgram://***"',
+        "channels.hook.url": '"https://hooks.example/***"',
+        "channels.kuma.url": '"https://kuma.example/***"',
+        "channels.login.url": '"https://ntfy.example/***"',
+        "channels.phone.topic": "***",
+        "channels.phone.ulr": '"https://push.example/***"',
+    }
+
+
+ADDRESSES = {
+    "hook": "https://hooks.example/services/sesame?key=sesame",
+    "kuma": "https://kuma.example/api/push/sesame",
+    "apprise": "tgram://sesame/sesame",
+    "login": "https://ann:sesame@ntfy.example/sesame",
+}
+
+
 def test_who_makes_the_audit_log_weaker_leaves_a_warning(configured: Places) -> None:
     """Fewer baselines or verifications are more than an ordinary change."""
     write(configured, FIRST + '[audit]\nverify_every = "off"\n')

@@ -78,5 +78,5 @@ def _grade(job: JobStatus) -> Grade:
 def _of_whole(status: Status) -> str:
     """Return why no job can be called fine: the log was tampered with, or the status cannot be read; "" without a reason."""
     if status.audit is not None and status.audit.breach:
-        return "the audit log was tampered with"
+        return "the history of your backups was changed"
     return "the status cannot be read" if status.error is not None or status.state is State.UNAVAILABLE else ""

@@ -33,7 +33,7 @@ def test_a_success_is_up_with_its_duration(channel: Make) -> None:
     [
         (EventKind.FAILURE, "home: backup failed"),
         (EventKind.OVERDUE, "home: backup overdue"),
-        (EventKind.BREACH, "The audit log was tampered with"),
+        (EventKind.BREACH, "The history of your backups was changed"),
     ],
 )
 def test_bad_news_are_down(channel: Make, kind: EventKind, words: str) -> None:
@@ -106,7 +106,7 @@ def test_a_tampered_log_is_down(channel: Make) -> None:
     """Nothing that it says can be believed."""
     breach = AuditStanding("tampered", 1, 9, "Entry 3 was altered.", breach=True)
     seen = pushed(channel, message(event(EventKind.SUCCESS)), status(State.TAMPERED, audit=breach))
-    assert (seen["status"], seen["msg"]) == ("down", "home: backup succeeded; the audit log was tampered with")
+    assert (seen["status"], seen["msg"]) == ("down", "home: backup succeeded; the history of your backups was changed")
 
 
 @pytest.mark.parametrize("name", HOSTILE)
