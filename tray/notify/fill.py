@@ -33,10 +33,15 @@ def settings(places: Places) -> Notify:
         return Notify({channels.DESKTOP: ChannelSettings(channels.DESKTOP, channels.DESKTOP)})
 
 
+def present(places: Places) -> Status:
+    """Return the status of this moment."""
+    with closing(StatusSource(places, role="cli", start_tracker=False)) as source:
+        return source.poll()
+
+
 def now(places: Places, queue: Queue, known: Notify) -> Status:
     """Put the news of this moment into *queue*, and return the status that brought them."""
-    with closing(StatusSource(places, role="cli", start_tracker=False)) as source:
-        status = source.poll()
+    status = present(places)
     now_ms, memory = clock.now_ms(), queue.memory()
     calm, morning = wakes.look(places)
     base = Event("", EventKind.TEST, now_ms, log=_log_id(places), host=host())

@@ -7,7 +7,6 @@ from tray.config import channels as configured
 from tray.config.channels import ChannelSettings
 from tray.core import clock
 from tray.core.dataclass import dataclass
-from tray.core.model import State, Status
 from tray.core.model.events import Event, EventKind, Message
 from tray.core.paths import Places
 from tray.notify import channels, fill, queue_file, sender, snooze
@@ -73,4 +72,4 @@ def test(places: Places, settings: ChannelSettings) -> None:
     concern = "You asked for it. If you can read it, this channel works"
     event = Event(clock.new_id(), EventKind.TEST, now_ms, concern=concern, host=fill.host())
     message = Message(clock.new_id(), settings.name, now_ms, (event,))
-    channels.load(settings, places).send(message, Status(State.NONE, now_ms))
+    channels.load(settings, places).send(message, fill.present(places))

@@ -14,7 +14,7 @@ from contextlib import closing, suppress
 
 from tray.audit.entry import Action
 from tray.baselines import unreached
-from tray.config.channels import DESKTOP, ChannelSettings, Notify
+from tray.config.channels import DESKTOP, STATUS, ChannelSettings, Notify
 from tray.core import clock, paths
 from tray.core.errors import BackupTrayError
 from tray.core.locks import FileLock
@@ -125,7 +125,9 @@ class Worker:
         try:
             if self._channel is None:
                 self._channel = channels.load(self._settings, self._places)
-            self._channel.send(message, self._status)
+            # A sender that stays also sends events that other processes queued; a tool that shows a state needs the present one.
+            shows_state = self._settings.takes == STATUS
+            self._channel.send(message, fill.present(self._places) if shows_state else self._status)
         except NotSentError as error:
             self._failed(message, error)
         except Exception as error:  # a mistake of ours in one channel; its words may hold an address with a token
