@@ -1,16 +1,22 @@
 """How every channel stands: for `backup-tray notify status`, doctor and the window."""
 
+import sqlite3
+from contextlib import closing, suppress
 from typing import Any
 
 from tray.baselines import unreached
 from tray.config import channels as configured
-from tray.config.channels import ChannelSettings
+from tray.config.channels import DESKTOP, ChannelSettings
 from tray.core import clock
 from tray.core.dataclass import dataclass
 from tray.core.model.events import Event, EventKind, Message
 from tray.core.paths import Places
-from tray.notify import channels, fill, queue_file, sender, snooze
+from tray.core.sender import start as start_sender
+from tray.notify import channels, fill, queue_file, sender
 from tray.notify.queue import ChannelState
+from tray.wording import channels as words
+
+_TESTED = "tested:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +27,22 @@ class Standing:
         settings: Its settings; None if they have a fault.
         fault: Why it sends nothing, as far as that is known: a fault of the settings, or why the last try failed.
         state: The messages that wait for it.
+        tested_ms: When a test message was last sent by it; None if never.
     """
 
     name: str
     settings: ChannelSettings | None
     fault: str | None
     state: ChannelState
+    tested_ms: int | None = None
+
+    @property
+    def word(self) -> str:
+        """The state in a word or two, by `wording.channels.state`."""
+        enabled = self.settings is None or self.settings.enabled
+        return words.state(
+            enabled=enabled, fault=self.fault is not None, sent_ms=self.state.sent_ms, tested_ms=self.tested_ms
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return the form of `notify status --json`."""
@@ -41,6 +57,7 @@ class Standing:
             "tries": state.tries,
             "next_try_at": None if state.next_ms is None else clock.to_text(state.next_ms),
             "last_sent_at": None if state.sent_ms is None else clock.to_text(state.sent_ms),
+            "last_test_at": None if self.tested_ms is None else clock.to_text(self.tested_ms),
             "given_up": state.given_up,
         }
 
@@ -55,21 +72,38 @@ def standings(places: Places) -> list[Standing]:
             settings = known.channels.get(name)
             state = ChannelState() if waiting is None else waiting.state(name, now_ms)
             fault = known.broken[name].why if name in known.broken else out.get(name)
-            rows.append(Standing(name, settings, fault, state))
+            fault = None if settings is not None and not settings.enabled else fault
+            tested_ms = None if waiting is None else waiting.mark(f"{_TESTED}{name}")
+            rows.append(Standing(name, settings, fault, state, tested_ms))
     return rows
 
 
-def snoozed(places: Places) -> dict[str, int]:
-    """Return until when the messages about a job rest, by the name of the job."""
-    with queue_file.reading(places) as waiting:
-        resting = {} if waiting is None else snooze.until(waiting, clock.now_ms())
-    return {place.split(":", 2)[-1]: until_ms for place, until_ms in resting.items()}
-
-
 def test(places: Places, settings: ChannelSettings) -> None:
-    """Send a test message by a channel at once, past the queue; raises channels.NotSentError."""
+    """Send a test message by a channel at once, past the queue, and note whether it works.
+
+    Raises:
+        channels.NotSentError: It was not sent.
+    """
     now_ms = clock.now_ms()
     concern = "You asked for it. If you can read it, this channel works"
     event = Event(clock.new_id(), EventKind.TEST, now_ms, concern=concern, host=fill.host())
     message = Message(clock.new_id(), settings.name, now_ms, (event,))
-    channels.load(settings, places).send(message, fill.present(places))
+    try:
+        channels.load(settings, places).send(message, fill.present(places))
+    except channels.NotSentError as error:
+        if settings.type != DESKTOP:  # a terminal without the desktop's session says nothing of the desktop
+            sender.remember(places, settings.name, error.why)
+        raise
+    _worked(places, settings.name)
+
+
+def _worked(places: Places, channel: str) -> None:
+    """Note that *channel* works: an outage is over, and messages that wait for their next try are sent at once."""
+    sender.remember(places, channel, None)
+    with suppress(OSError, sqlite3.Error), closing(queue_file.opened(places)) as waiting:
+        now_ms = clock.now_ms()
+        waiting.set_mark(f"{_TESTED}{channel}", now_ms)
+        waiting.retry_now(channel, now_ms)
+        waiting.set_mark(f"outage:{channel}", None)
+        if waiting.next_ms(channel) is not None:
+            start_sender(places)

@@ -85,6 +85,18 @@ def _look(places: Places, waiting: Queue) -> tuple[Notify, Status] | None:
         return known, status
 
 
+def remember(places: Places, channel: str, why: str | None) -> None:
+    """Keep for status and doctor whether *channel* works, and why not; the beginning of an outage is put on record."""
+    private(places.state)
+    with _memory_lock, unreached.alone(places.state / FAILING):
+        memory = unreached.Memory(places, places.state / FAILING, Action.NOTIFICATION_FAILED)
+        if why is None:
+            memory.worked(channel)
+        else:
+            memory.failed(channel, why)
+        memory.save()
+
+
 class Worker:
     """Sends the messages of one channel, as the only process that does."""
 
@@ -135,26 +147,16 @@ class Worker:
         else:
             self._waiting.sent(message, clock.now_ms())
             self._waiting.set_mark(f"outage:{self._name}", None)
-            self._remember(None)
+            remember(self._places, self._name, None)
 
     def _failed(self, message: Message, error: NotSentError) -> None:
         self._channel = None
         now = clock.now_ms()
         after = None if error.after_seconds is None else int(error.after_seconds * 1000)
         self._waiting.failed(message, error.why, now, final=error.final, after_ms=after)
-        self._remember(error.why)
+        remember(self._places, self._name, error.why)
         if error.final or now - message.made_ms >= TELL_OTHERS_MS:
             self._tell_others(error.why, message, now)
-
-    def _remember(self, why: str | None) -> None:
-        """Keep for status and doctor whether the channel works; the beginning of an outage is put on record."""
-        with _memory_lock, unreached.alone(self._places.state / FAILING):
-            memory = unreached.Memory(self._places, self._places.state / FAILING, Action.NOTIFICATION_FAILED)
-            if why is None:
-                memory.worked(self._name)
-            else:
-                memory.failed(self._name, why)
-            memory.save()
 
     def _tell_others(self, why: str, message: Message, now_ms: int) -> None:
         """Let the other channels say, once an outage, that this one sends nothing."""

@@ -190,6 +190,7 @@ from tray.core.errors.surfaces import (
 from tray.core.errors.surfaces import (
     NoWebViewError as NoWebViewError,
 )
+from tray.core.errors.surfaces import QueueUnavailableError as QueueUnavailableError
 from tray.core.errors.surfaces import (
     SystemOwnedError as SystemOwnedError,
 )

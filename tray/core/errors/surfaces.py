@@ -222,3 +222,16 @@ class MessageNotSentError(BackupTrayError):
             why=why,
             next=f"Mend [channels.{channel}] in config.toml or the receiver, then try again: `backup-tray notify test {channel}`.",
         )
+
+
+class QueueUnavailableError(BackupTrayError):
+    """The queue of messages cannot be written."""
+
+    code = "ERROR_QUEUE_UNAVAILABLE"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            "The queue of messages cannot be written.",
+            why=f"{why}.",
+            next="See which folder cannot be used, and how to mend it: `backup-tray doctor`.",
+        )
