@@ -59,7 +59,7 @@ def _lines(status: Status, jobs: list[JobStatus], now_ms: int) -> list[str]:
     if status.error is not None or not bad:
         lines.append(wording.lines(status, now_ms)[1])
     if status.audit is not None:
-        lines.append(f"Audit log: {wording.audit_line(status.audit, now_ms)}")
+        lines.append(wording.audit_line(status.audit, now_ms))
     if (more := len(jobs) - MOST_ROWS) > 0:
         lines += [
             f"{wording.plural(more, 'job')} of {wording.count(len(jobs))} {'is' if more == 1 else 'are'} not listed below"

@@ -15,10 +15,12 @@ from tray.core.errors import BackupTrayError, ConfigError
 from tray.core.model import EndedRun, Status
 from tray.core.model.events import Event, EventKind
 from tray.core.paths import Places
-from tray.notify import snooze, wakes
+from tray.notify import digest, snooze, wakes
 from tray.notify.news import News
 from tray.notify.queue import Delivery, Queue
-from tray.notify.rules import Rules
+from tray.notify.rules import Rules, due
+from tray.rhythm import zones
+from tray.rhythm.slots import calendar
 from tray.status import StatusSource
 from tray.wording import messages
 
@@ -65,6 +67,10 @@ def now(places: Places, queue: Queue, known: Notify) -> Status:
                 events.append(event)
                 deliveries.append(Delivery(event, name, now_ms))
                 marks[mark] = now_ms
+        for name in digests_due(known, queue, now_ms, marks):
+            event = digest.digest(places, base, status, now_ms)
+            events.append(event)
+            deliveries.append(Delivery(event, name, *due(known.channels[name], event, now_ms)))
     queue.tell(news.memory, events, deliveries, marks)
     record(places, queue)
     return status
@@ -73,6 +79,21 @@ def now(places: Places, queue: Queue, known: Notify) -> Status:
 def reminder(base: Event, status: Status, down: Iterable[str | None], now_ms: int) -> Event:
     """Return the event that reminds of the jobs *down*: only of them, and the worst first."""
     return messages.reminder(base, status, set(down), now_ms)
+
+
+def digests_due(known: Notify, queue: Queue, now_ms: int, marks: dict[str, int]) -> list[str]:
+    """Return the channels whose digest is due, and note in *marks* that it was sent; the first is due at its next moment."""
+    names = []
+    for name, channel in known.channels.items():
+        if channel.enabled and channel.digest is not None:
+            mark = f"digest:{name}"
+            last_ms = queue.mark(mark)
+            if last_ms is None or last_ms > now_ms:  # new, or the clock was ahead
+                marks[mark] = now_ms
+            elif any(slot_ms <= now_ms for slot_ms in calendar(channel.digest, zones.zone(None)).after(last_ms)):
+                marks[mark] = now_ms
+                names.append(name)
+    return names
 
 
 def record(places: Places, queue: Queue) -> None:
