@@ -11,7 +11,8 @@ import pytest
 
 from tray import config
 from tray.audit.entry import Action
-from tray.config import Config, jobs
+from tray.config import Config, channels, jobs
+from tray.config.file import Document
 from tray.config.jobs import Job
 from tray.core.dataclass import fields, replace
 from tray.core.paths import Places
@@ -203,6 +204,15 @@ def test_the_example_of_a_configuration_is_understood(places: Places) -> None:
     same = ("ask_every_ms", "stalled_after", "observe", "audit", "privacy")
     assert replace(found.runs, keep_ms_of={}) == usual.runs
     assert [getattr(found, name) for name in same] == [getattr(usual, name) for name in same]
+
+
+def test_every_channel_of_the_examples_can_be_used() -> None:
+    """A user who copies a line of the first page, or the page about config.toml, is told by that channel."""
+    for page, names in ((ROOT / "README.md", {*channels.TYPES}), (TRAY / "config" / "README.md", {"desktop", "mail"})):
+        (text,) = re.findall(r"(?ms)^```toml\n(.*?)^```$", page.read_text())
+        known = channels.configured(Document(page, text))
+        assert (known.broken, known.notes) == ({}, ())
+        assert {*known.channels} == names
 
 
 def test_every_script_that_measures_is_explained() -> None:

@@ -204,7 +204,7 @@ def _job(row: Row, *, first: bool) -> str:
     figures = (("Last good", row.last_good, "38%"), (row.label, row.next, "38%"), ("Size", row.size, "24%"))
     cells = "".join(
         f'<td width="{width}" valign="top" style="padding:6px 8px 0 0;font-size:13px">'
-        f"{_tag('div', 'mute', label, 'font-size:12px')}{_tag('div', 'ink', _dated(value))}</td>"
+        f"{_tag('div', 'mute', label, 'font-size:12px')}{_tag('div', 'ink', _narrow(value))}</td>"
         for label, value, width in figures
     )
     look = 'style="padding:0 0 14px"' if first else _look("rule", "padding:14px 0")
@@ -300,6 +300,12 @@ def _marked(parts: Sequence[str]) -> Iterable[str]:
 def _dated(text: str) -> str:
     """Return *text* with its dates and times kept on one line."""
     return _DATE.sub(lambda match: _tag("span", "", match[0], "white-space:nowrap"), _safe(text))
+
+
+def _narrow(text: str) -> str:
+    """Return a date and time that may stand on two lines, and a size on one."""
+    parts = text.split(" ") if _DATE.match(text) else [text]
+    return " ".join(_tag("span", "", _safe(part), "white-space:nowrap") for part in parts)
 
 
 def _safe(text: str) -> str:

@@ -67,10 +67,10 @@ def deliver(mail: Mail, server: Server, seconds: float, *, all_or_none: bool) ->
     Raises:
         NotSentError: The server took it for no recipient.
     """
-    deadline = clock.monotonic() + seconds
+    deadline, context = clock.monotonic() + seconds, _context(server)
     try:
         with _connected(server, deadline) as client:
-            _greet(client, server, deadline)
+            _greet(client, server, context, deadline)
             return _hand_over(client, mail, all_or_none=all_or_none)
     except (OSError, smtplib.SMTPException, ValueError, _FloodError) as error:  # UnicodeError is a ValueError
         if clock.monotonic() >= deadline:
@@ -187,10 +187,9 @@ def _addresses(server: Server, deadline: float) -> list[tuple[str, int]]:
 # -- the conversation
 
 
-def _greet(client: _Client, server: Server, deadline: float) -> None:
+def _greet(client: _Client, server: Server, context: ssl.SSLContext, deadline: float) -> None:
     """Begin the conversation, encrypt it, and log in."""
-    context = _context(server) if server.tls else None
-    if context is not None:
+    if server.tls:
         client.encrypt(context, server.host)
     code, reply = client.getreply()
     if code != _READY:
@@ -207,7 +206,7 @@ def _greet(client: _Client, server: Server, deadline: float) -> None:
         if code != _READY:
             raise smtplib.SMTPResponseException(code, reply)
         client.sock.settimeout(max(deadline - clock.monotonic(), 0.1))
-        client.encrypt(_context(server), server.host)
+        client.encrypt(context, server.host)
         client.ehlo_or_helo_if_needed()
     if server.user is not None:
         _log_in(client, server.user, server.password or "")
@@ -305,7 +304,7 @@ def _words(error: Exception) -> tuple[str, bool]:
             return "closed the connection before it had taken the mail", False
         case _FloodError():
             return "sends far more than a mail server says", False
-        case ValueError():
+        case UnicodeError():
             return "takes no user, password or address with letters outside ASCII", True
         case _:
             return _words_of_network(error)
