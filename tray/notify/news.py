@@ -6,6 +6,7 @@ and once at its end.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 
 from tray.core import clock
 from tray.core.codec import Coded
@@ -43,7 +44,7 @@ class Known(Coded):
         incident: Id of the open incident, "" if there is none.
         kind: The worst kind of the open incident.
         since_ms: When the incident began.
-        entry: Number of the entry of the run that began it.
+        told_ms: When people were last told of it by an event; much later where no process of ours ran meanwhile.
     """
 
     run: str | None = None
@@ -51,6 +52,9 @@ class Known(Coded):
     kind: EventKind | None = None
     since_ms: int | None = None
     job: str | None = None
+    told_ms: int | None = None
+
+    JSON_KEYS = MappingProxyType({"told_ms": "told"})
 
 
 Memory = Mapping[str, Known]
@@ -115,7 +119,9 @@ class News:
                 facts={"kind": audit.kind},
             )
             event = replace(event, incident=before.incident or event.id, since_ms=before.since_ms or event.at_ms)
-            self.memory[place] = Known(about, event.incident, EventKind.BREACH, event.since_ms)
+            self.memory[place] = Known(
+                about, event.incident, EventKind.BREACH, event.since_ms, None, self._status.as_of_ms
+            )
             yield event
         elif not audit.breach and before.incident:
             del self.memory[place]
@@ -130,7 +136,7 @@ class News:
             return
         known = replace(before, run=about.run if about is not None else None, job=job.job)
         if bad is None:
-            self.memory[key(job)] = replace(known, incident="", kind=None, since_ms=None)
+            self.memory[key(job)] = replace(known, incident="", kind=None, since_ms=None, told_ms=None)
             yield from self._of_fine(job, before, new)
             return
         began = before.kind is None
@@ -139,7 +145,8 @@ class News:
             event = self._about(job, bad, about if new else None)
             since = before.since_ms or event.at_ms
             event = replace(event, incident=before.incident or event.id, since_ms=since)
-            self.memory[key(job)] = replace(known, incident=event.incident, kind=bad, since_ms=since)
+            now_ms = self._status.as_of_ms
+            self.memory[key(job)] = replace(known, incident=event.incident, kind=bad, since_ms=since, told_ms=now_ms)
             yield event
             return
         self.memory[key(job)] = known

@@ -41,11 +41,16 @@ def _opened(file: Path) -> Queue:
 
 
 def _writable(file: Path) -> Queue:
-    """Return the queue in *file* once it has taken a write: a full or read-only disk shows only then."""
-    os.close(files.descriptor(file, os.O_RDWR | os.O_CREAT))
+    """Return the queue in *file* once it has taken a write: a full or read-only disk shows only then.
+
+    A file that is there is opened by SQLite alone: to close any other descriptor of it would drop the locks that this process
+    has on it, and another process would then remove the journal under a connection that goes on writing there.
+    """
+    if not file.exists():
+        os.close(files.descriptor(file, os.O_RDWR | os.O_CREAT))  # for this user alone
     queue = Queue(file)
     try:
-        queue.tell(queue.memory(), (), (), {"opened": clock.now_ms()})
+        queue.set_mark("opened", clock.now_ms())
     except BaseException:
         queue.close()
         raise

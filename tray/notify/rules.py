@@ -95,7 +95,7 @@ class Rules:
             for place, known in memory.items()
             if known.kind is not None and self.wants(channel, _as_event(place, known, now_ms), now_ms)
         }
-        return openly if any(now_ms - (known.since_ms or 0) >= REMIND_AFTER_MS for known in openly.values()) else {}
+        return openly if any(_is_old(known, now_ms) for known in openly.values()) else {}
 
 
 def due(channel: ChannelSettings, event: Event, now_ms: int) -> tuple[int, str | None]:
@@ -146,6 +146,11 @@ def _concerns_tools(channel: ChannelSettings, event: Event) -> bool:
     if event.job is None or event.kind not in RULES:
         return event.kind is EventKind.TEST
     return event.run is not None or event.kind is EventKind.OVERDUE
+
+
+def _is_old(known: Known, now_ms: int) -> bool:
+    """Whether people were told of an open incident so long ago that they may be reminded."""
+    return now_ms - (known.told_ms or known.since_ms or 0) >= REMIND_AFTER_MS
 
 
 def _as_event(place: str, known: Known, now_ms: int) -> Event:
