@@ -14,6 +14,7 @@ from tray.core.model import Instance
 from tray.core.paths import Places, places
 from tray.notify import overview, snooze
 from tray.notify.channels import NotSentError
+from tray.schedule import change, watch
 from tray.status import marking
 from tray.wording import channel_lines
 from tray.wording import channels as words
@@ -148,6 +149,35 @@ def _end_rest(here: Places, job: str) -> int:
     return 0
 
 
+def _add_watch(parser: ArgumentParser) -> None:
+    about = "set the round up or take it away; without a word it is only shown"
+    parser.add_argument("word", metavar="on|off|status", nargs="?", choices=("on", "off", "status"), help=about)
+    about = "the scheduler (default: systemd where it runs, else cron)"
+    parser.add_argument("--by", choices=change.SCHEDULERS, help=about)
+
+
+def _watch(args: Namespace) -> int:
+    """Run housekeeping once an hour, also where neither icon nor tracker runs; exit code 1 if it will not start."""
+    if args.word == "off":
+        gone = watch.turn_off(places())
+        print("Housekeeping does not run by itself any more." if gone else "Housekeeping was not scheduled.")
+        return 0
+    now = watch.turn_on(places(), args.by) if args.word == "on" else watch.standing()
+    if now is None:
+        print("Housekeeping runs only while a tracker does. To have it run always: `backup-tray notify watch on`.")
+        return 0
+    print(
+        f"Housekeeping runs once an hour ({now.title}, {now.where}), so messages go out without icon and tracker too."
+    )
+    if now.next_ms is not None:
+        print(f"  next: {wording.both_times(now.next_ms)}")
+    if now.fault:
+        print(f"  wrong: {now.fault}\n  mend it: backup-tray notify watch on")
+    elif now.needs_login:
+        print("It runs only while you are logged in. To have it run always: `backup-tray schedule --linger`.")
+    return 1 if now.fault else 0
+
+
 _LONGEST = 90 * 86_400.0
 STATUS = Command(_nothing, _status, "backup-tray notify status", "backup-tray notify status --json")
 TEST = Command(_add_channel, _test, "backup-tray notify test desktop", "backup-tray notify test mail")
@@ -157,11 +187,13 @@ SNOOZE = Command(
     *("backup-tray notify snooze home --for 8h", "backup-tray notify snooze home --end"),
 )
 LINES = Command(_add_kind, _show_lines, "backup-tray notify lines mail", "backup-tray notify lines")
+WATCH = Command(_add_watch, _watch, "backup-tray notify watch on", "backup-tray notify watch status")
 PARTS = {
     "status": (STATUS, "how every channel stands: the messages that wait, and why one failed"),
     "test": (TEST, "send a test message by a channel"),
     "snooze": (SNOOZE, "send no message about a job for a while, or again"),
     "lines": (LINES, "the lines of config.toml that add mail, ntfy, Home Assistant and other channels"),
+    "watch": (WATCH, "tell also while neither icon nor tracker runs, as on a server"),
 }
 """Every part, and its one line of help."""
 

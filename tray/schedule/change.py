@@ -18,7 +18,7 @@ from tray.housekeeping import config_changes
 from tray.jobs import configured, ways
 from tray.rhythm import slots
 from tray.rhythm.zones import apart
-from tray.schedule import cron, launchd, plan, reading, systemd, task_scheduler, units
+from tray.schedule import cron, launchd, plan, reading, systemd, task_scheduler, units, watch
 from tray.schedule.calendar import parse
 from tray.schedule.plan import Plan
 from tray.schedule.systemd import Systemd
@@ -115,13 +115,16 @@ def remove(places: Places, name: str, kind: str = BACKUP) -> None:
 def remove_all(places: Places) -> list[str]:
     """Take every schedule of ours away, and return the names of the jobs and checks that had one; the jobs stay.
 
+    That of housekeeping (`watch`) goes too.
+
     Raises:
         SchedulerError: The scheduler cannot be reached.
     """
     known = reading.look(places)
     for schedule in known:
         remove(places, *schedule.key)
-    return [schedule.name for schedule in known]
+    housekeeping = ["housekeeping"] if watch.turn_off(places) else []
+    return [schedule.name for schedule in known] + housekeeping
 
 
 def edited(places: Places, job: Job) -> None:

@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from tray.core.errors import NotScheduledError, SchedulerError, WhenError
 from tray.core.model import BACKUP, CHECK
 from tray.schedule.calendar import HOURS, MINUTES, MONTH_DAYS, MONTHS, Calendar
-from tray.schedule.plan import Plan, machine_zone
+from tray.schedule.plan import WATCH, Plan, machine_zone
 from tray.status.schedules import Key
 
 TITLE = "cron"
 BEGIN = "# >>> Backup Tray: `backup-tray schedule` writes these lines; change nothing between here and <<<"
 END = "# <<< Backup Tray"
-_MARKS = {BACKUP: "# job: ", CHECK: "# check of job: "}
+_MARKS = {BACKUP: "# job: ", CHECK: "# check of job: ", WATCH: "# housekeeping"}
 _SECONDS = 20.0
 _LONGEST = 900
 """Letters of a line; some crons cut at 998."""
@@ -37,6 +37,8 @@ def lines(plan: Plan) -> list[str]:
     """
     variables = [f"{name}={shlex.quote(value)}" for name, value in plan.environment if name != "HOME"]
     command = " ".join([*variables, "nice", "-n", "10", *map(shlex.quote, plan.argv), ">/dev/null"])
+    if plan.kind == WATCH:
+        command += " 2>&1"  # a mail each hour is no help; the doctor knows more
     command = command.replace("%", r"\%")  # cron ends the command at a bare percent sign
     made = [f"{_fields(calendar)} {command}" for calendar in plan.local(machine_zone()).calendars]
     if any(len(line) > _LONGEST for line in made):
@@ -73,12 +75,18 @@ def remove(key: Key) -> None:
 
 
 def scheduled() -> dict[Key, list[str]]:
-    """Return the lines in our block by job and kind; none where there is no crontab.
+    """Return the lines of jobs in our block, by job and kind; none where there is no crontab.
 
     Raises:
         SchedulerError: This user may not use cron, or the block is damaged.
     """
-    return _jobs(_split(_read())[1]) if present() else {}
+    jobs = _jobs(_split(_read())[1]) if present() else {}
+    return {key: own for key, own in jobs.items() if key[1] != WATCH}
+
+
+def watches() -> bool:
+    """Whether our block has the line that runs housekeeping; raises as `scheduled` does."""
+    return present() and ("", WATCH) in _jobs(_split(_read())[1])
 
 
 def _fields(calendar: Calendar) -> str:

@@ -17,6 +17,9 @@ from tray.schedule.calendar import Calendar, minutes_a_day, parse
 
 USUAL_DELAY_SECONDS = 120
 """Longest random delay of a start, so that many jobs, or many machines with one target, do not begin at once."""
+WATCH = "watch"
+"""The kind of the schedule that runs housekeeping; it belongs to no job (`tray.schedule.watch`)."""
+_WATCH_DELAY_SECONDS = 600
 _OFTEN = 48
 """Starts a day from which on a delay would be felt, so none is usual."""
 _USUAL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -27,12 +30,12 @@ class Plan:
     """The schedule of one job.
 
     Attributes:
-        job: Name of the job.
+        job: Name of the job; "" for housekeeping.
         calendars: When to start it: at the times of any of these.
         launcher: Words that start this program, by absolute path.
         delay_seconds: Longest random delay of each start; always the same on one machine.
         environment: Variables that the run needs: our own folder of a trial, a search path that holds the engine.
-        kind: The kind of the runs: backup or check.
+        kind: The kind of the runs: backup or check; or `WATCH`.
     """
 
     job: str
@@ -45,6 +48,8 @@ class Plan:
     @property
     def argv(self) -> list[str]:
         """The command that the scheduler starts."""
+        if self.kind == WATCH:
+            return [*self.launcher, "tracker", "--care"]
         return [*self.launcher, "check" if self.kind == CHECK else "backup", "--scheduled", self.job]
 
     def local(self, here: str) -> "Plan":
@@ -94,6 +99,12 @@ def make(job: Job, on: str, zone: str | None = None, delay_seconds: int | None =
     )
 
 
+def watching() -> Plan:
+    """Return the plan that runs housekeeping once an hour."""
+    launcher = tuple(shlex.split(configured.launcher()))
+    return Plan("", parse("hourly"), launcher, _WATCH_DELAY_SECONDS, _environment(None), WATCH)
+
+
 def machine_zone() -> str:
     """Return the name of the machine's time zone, "UTC" where it cannot be known."""
     try:
@@ -103,12 +114,12 @@ def machine_zone() -> str:
         return "UTC"
 
 
-def _environment(job: Job) -> tuple[tuple[str, str], ...]:
+def _environment(job: Job | None) -> tuple[tuple[str, str], ...]:
     """Return the variables of this process that a scheduler's process would lack."""
     variables = {}
     if home := os.environ.get(HOME_VARIABLE):
         variables[HOME_VARIABLE] = os.path.abspath(home)
-    folder = _engine_folder(job)
+    folder = None if job is None else _engine_folder(job)
     if folder is not None and folder not in _USUAL_PATH.split(":"):
         variables["PATH"] = f"{folder}:{_USUAL_PATH}"
     if sys.platform == "linux" and os.geteuid() == 0:

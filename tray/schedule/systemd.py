@@ -96,7 +96,7 @@ class Systemd:
         made = units.of(plan)
         before = {path: None if is_mask(path) else _text(path) for path in made.files(self.folder)}
         for path, text in before.items():
-            if text is not None and units.owner(text) is None:
+            if text is not None and not units.is_ours(text):
                 raise SchedulerError(
                     f"{path} exists and is not ours.",
                     next=f"Look at it, and move it away: `mv {shlex.quote(str(path))} ~`.",
@@ -161,7 +161,7 @@ class Systemd:
         """
         name = units.name(*key)
         files = [self.folder / f"{name}{ending}" for ending in (".timer", ".service")]
-        ours = [path for path in files if units.owner(_text(path) or "") is not None]
+        ours = [path for path in files if units.is_ours(_text(path) or "")]
         if not ours:
             raise NotScheduledError(*key)
         self.check()

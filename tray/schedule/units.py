@@ -13,16 +13,17 @@ from pathlib import Path
 from tray.core.dataclass import dataclass
 from tray.core.model import BACKUP, CHECK
 from tray.core.paths import HOME_VARIABLE
-from tray.schedule.plan import Plan
+from tray.schedule.plan import WATCH, Plan
 from tray.status.schedules import Key
 
 PREFIX = "backup-tray-"
 GLOB = "backup-tray[.-]*.timer"
 _MARK = re.compile(
-    r"# Backup Tray made this for (the check of )?the job (\".*\"); changes: `backup-tray schedule`\. ([0-9a-f]{16})\n"
+    r"# Backup Tray made this for (?:(the check of )?the job (\".*\")|its housekeeping); "
+    r"changes: `backup-tray (?:schedule|notify watch)`\. ([0-9a-f]{16})\n"
 )
-_OF_KIND = {BACKUP: PREFIX, CHECK: "backup-tray.check-"}
-"""Begins of the names of units; no unit of a backup begins as one of a check."""
+_OF_KIND = {BACKUP: PREFIX, CHECK: "backup-tray.check-", WATCH: "backup-tray.watch"}
+"""Begins of the names of units; no unit of a backup begins as one of another kind."""
 _LONGEST = 200
 """Bytes of a unit's name; systemd takes 255."""
 _SERVICE = """\
@@ -32,12 +33,13 @@ Description={title} (Backup Tray)
 [Service]
 Type=oneshot
 {environment}ExecStart={command}
-KillMode=mixed
-KillSignal=SIGINT
-TimeoutStopSec=90
+{end}
 Nice=10
 IOSchedulingClass=idle
 """
+_END_OF_RUN = "KillMode=mixed\nKillSignal=SIGINT\nTimeoutStopSec=90"
+_END_OF_ROUND = "KillMode=process\nSuccessExitStatus=1"
+"""The sender of messages outlives the round that starts it; a task that failed is for the doctor, and no failure of the system."""
 _TIMER = """\
 [Unit]
 Description=Start of {title} (Backup Tray)
@@ -79,7 +81,10 @@ def of(plan: Plan) -> Units:
     service_title, timer_title = f"Backup of {job}", job
     if plan.kind == CHECK:
         service_title, timer_title = f"Check of {job}", f"the check of {job}"
-    service = _SERVICE.format(title=service_title, environment=environment, command=_command(plan))
+    elif plan.kind == WATCH:
+        service_title, timer_title = "Housekeeping", "housekeeping"
+    end = _END_OF_ROUND if plan.kind == WATCH else _END_OF_RUN
+    service = _SERVICE.format(title=service_title, environment=environment, command=_command(plan), end=end)
     calendars = "\n".join(f"OnCalendar={calendar.text()}" for calendar in plan.calendars)
     timer = _TIMER.format(title=timer_title, calendars=calendars, delay=plan.delay_seconds)
     key = plan.job, plan.kind
@@ -90,7 +95,7 @@ def name(job: str, kind: str = BACKUP, home: str | None = None) -> str:
     """Return the name of the units of *job*: the same for the same job and kind, another for any other.
 
     Args:
-        kind: The kind of the runs: backup or check.
+        kind: The kind of the runs: backup or check; or `WATCH`.
         home: The folder of a trial, `BACKUP_TRAY_HOME` by default: its units stand beside those of the real installation.
     """
     home = os.environ.get(HOME_VARIABLE) if home is None else home
@@ -108,14 +113,20 @@ _PLAIN = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
 
 def marked(job: str, text: str, kind: str = BACKUP) -> str:
     """Return *text* with our mark above it."""
-    of = "the check of " if kind == CHECK else ""
-    return f'# Backup Tray made this for {of}the job "{job}"; changes: `backup-tray schedule`. {_hash(text)}\n{text}'
+    of = f'{"the check of " if kind == CHECK else ""}the job "{job}"; changes: `backup-tray schedule`'
+    of = "its housekeeping; changes: `backup-tray notify watch`" if kind == WATCH else of
+    return f"# Backup Tray made this for {of}. {_hash(text)}\n{text}"
 
 
 def owner(text: str) -> Key | None:
-    """Return the job whose schedule a file is, and the kind of its runs, by our mark in the first line; None if it is not ours."""
+    """Return the job whose schedule a file is, and the kind of its runs, by our mark in the first line; else None."""
     match = _MARK.match(text)
-    return None if match is None else (match[2][1:-1], CHECK if match[1] else BACKUP)
+    return None if match is None or match[2] is None else (match[2][1:-1], CHECK if match[1] else BACKUP)
+
+
+def is_ours(text: str) -> bool:
+    """Whether the first line of a file is our mark: of a job's schedule, or of housekeeping."""
+    return _MARK.match(text) is not None
 
 
 def edited(text: str) -> bool:

@@ -1,0 +1,119 @@
+"""Overdue backups are told on a server: no icon, no tracker, a timer of the real systemd, on a machine that boots for this."""
+
+import json
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from tests.e2e.booted import Booted
+from tests.e2e.conftest import Installed
+
+PAST = """
+import sys
+from tray.audit.entry import Action, Draft
+from tray.audit.store import AuditLog
+from tray.core import clock
+from tray.core.paths import places, private
+from tray.observe import awake_log
+here, day = places(), clock.DAY_MS
+private(here.config)
+private(here.state)
+drafts = []
+for days in range(60, 30, -1):
+    how = {"job": "home", "run": clock.new_id(), "engine": "restic", "kind": "backup", "source": "wrapped"}
+    at = clock.now_ms() - days * day
+    drafts.append(Draft(Action.RUN_STARTED, time_ms=at - 1000, result="started", **how))
+    drafts.append(Draft(Action.RUN_FINISHED, time_ms=at, result="succeeded", duration_ms=1000, **how))
+with AuditLog.open(here.audit_db, here.audit_key) as log:
+    log.append(drafts)
+awake_log.append(here, [awake_log.Mark(awake_log.BOOT, clock.now_ms() - 40 * day)])  # it was on all the time
+"""
+"""Thirty good backups, the last one thirty days ago."""
+
+
+class Webhook:
+    """A receiver of our messages; `works` False: it refuses them."""
+
+    def __init__(self) -> None:
+        self.works, self.events = True, list[dict[str, Any]]()
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                if outer.works:
+                    outer.events += body["data"]["events"]
+                self.send_response(200 if outer.works else 503)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Be quiet."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = Thread(target=self.server.serve_forever)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End it."""
+        self.server.shutdown()
+        self.server.server_close()
+        self._thread.join()
+
+
+@pytest.fixture
+def webhook() -> Iterator[Webhook]:
+    """A receiver that listens."""
+    made = Webhook()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def booted(installed: Installed) -> Iterator[Booted]:
+    """A machine on which ann has the program."""
+    machine = Booted(installed)
+    try:
+        yield machine
+    finally:
+        machine.end()
+
+
+def test_an_overdue_backup_is_told_by_a_timer_alone(booted: Booted, installed: Installed, webhook: Webhook) -> None:
+    """No user is logged in: the round tells, its sender tries a refused message again, and a timer that is off is named."""
+    text = 'version = 1\n[jobs.home]\ncommand = ["true"]\nevery = "1d"\n'
+    text += f'[channels.hook]\ntype = "webhook"\nurl = "http://127.0.0.1:{webhook.server.server_port}/"\n'
+    booted.write("ann", ".config/backup-tray/config.toml", text)
+    booted.user("ann", installed.prefix / "venv/bin/python", "-c", PAST)
+    booted.root("loginctl", "enable-linger", "ann")
+    booted.until(lambda: booted.has_manager("ann"), "the user's manager")
+
+    said = booted.tray("ann", "notify", "watch", "on").stdout
+    assert "once an hour (systemd timer of this user, backup-tray.watch.timer)" in said
+    assert "only while you are logged in" not in said
+    assert "backup-tray.watch.timer" in booted.systemctl("ann", "list-timers")
+
+    webhook.works = False
+    booted.systemctl("ann", "start", "backup-tray.watch.service")
+    booted.until(
+        lambda: "cannot send" in booted.tray("ann", "notify", "status", check=False).stdout, "the refusal on record"
+    )
+    webhook.works = True
+    booted.until(lambda: webhook.events, "the second try, by the sender that outlived the round", seconds=120)
+    assert [(event["kind"], event["job"]) for event in webhook.events] == [("overdue", "home")]
+    assert not any("backup-tray tracker" in line for line in booted.root("ps", "ax").stdout.splitlines())
+    booted.systemctl("ann", "start", "backup-tray.watch.service")
+    booted.systemctl("ann", "start", "backup-tray.watch.service")
+    assert len(webhook.events) == 1, "an incident is told once"
+
+    booted.systemctl("ann", "disable", "--now", "backup-tray.watch.timer")
+    broken = booted.tray("ann", "notify", "watch", check=False)
+    assert broken.returncode == 1
+    assert "Its timer is disabled." in broken.stdout
+    booted.tray("ann", "notify", "watch", "on")
+    assert "next: " in booted.tray("ann", "notify", "watch").stdout
+    assert "does not run by itself any more" in booted.tray("ann", "notify", "watch", "off").stdout
+    assert "backup-tray" not in booted.systemctl("ann", "list-timers", "--all")
+    booted.root("loginctl", "disable-linger", "ann")
