@@ -8,14 +8,19 @@ from tray.core.files import content
 from tray.core.paths import HOME_VARIABLE, Places, session_bus
 
 PART = "tray.notify.sender"
+LOGIN = "login"
+"""The argument that tells the sender of the begin of a session."""
 _WORDS = b"channels"
 """The configuration is not parsed for this: a word of it decides whether there may be channels."""
 
 
-def start(places: Places) -> "subprocess.Popen[bytes] | None":
+def start(places: Places, *, login: bool = False) -> "subprocess.Popen[bytes] | None":
     """Start the sender and return its process; None where nothing could be told: no channel, and no desktop session.
 
     Its caller reaps it, or ends soon. A sender that cannot be started costs nothing but the message: the next one sends it.
+
+    Args:
+        login: A session of the user begins.
     """
     if not _may_tell(places):
         return None
@@ -23,7 +28,7 @@ def start(places: Places) -> "subprocess.Popen[bytes] | None":
     if HOME_VARIABLE in os.environ:
         environ[HOME_VARIABLE] = str(places.config.parent)
     try:
-        return ourselves.start(PART, environment=environ)
+        return ourselves.start(PART, *((LOGIN,) if login else ()), environment=environ)
     except OSError:
         return None
 

@@ -18,7 +18,7 @@ import pystray
 from tray import wording
 from tray.core import clock
 from tray.core.errors import BackupTrayError, NoTrayError, StatusFetchError, UnexpectedError
-from tray.core.model import AuditStanding, Control, Instance, State, Status
+from tray.core.model import Control, State, Status
 from tray.core.model.judge import unavailable
 from tray.core.started import Started
 from tray.icon import xembed
@@ -31,17 +31,9 @@ POLL_SECONDS = 1.0
 PATIENCE_SECONDS = 5.0
 """At login the tray may be quicker than the panel: how long it waits before it says that there is none."""
 
-DAILY_SECONDS = 86_400.0
-MISSED_SECONDS = 300.0
-"""An alarm that the desktop could not show, at a login that is quicker than its notifications, is due again so soon."""
-
 _NOTHING_KNOWN = "Backup status unavailable"
 """The tooltip where not even the words for the failure can be had."""
 
-_ALARM = (
-    "Keep a copy of the log's folder as it is, look at it with `backup-tray audit verify`, then acknowledge it: `{}`."
-)
-_ACKNOWLEDGE = "backup-tray audit acknowledge --reason TEXT"
 _log = logging.getLogger("tray.icon")
 
 
@@ -55,44 +47,6 @@ class Source(Protocol):
     def close(self) -> None:
         """Close its connections and files."""
         ...
-
-
-class Alarm:
-    """The time at which the user hears of a breach of the audit log: when it is found, at every start, daily until acknowledged."""
-
-    def __init__(self) -> None:
-        self._about: object = None
-        self._next = 0.0
-
-    def due(self, standing: AuditStanding | None, now: float) -> bool:
-        """Whether the user must hear of *standing* now; if so it is due again in a day.
-
-        Args:
-            now: Seconds on a monotonic clock.
-        """
-        if standing is None or not standing.breach:
-            self._about = None
-            return False
-        about = (standing.instance, standing.kind, standing.first_bad, standing.since_ms)
-        if about == self._about and now < self._next:
-            return False
-        self._about, self._next = about, now + DAILY_SECONDS
-        return True
-
-    def missed(self, now: float) -> None:
-        """Note that the desktop could not show it."""
-        self._next = min(self._next, now + MISSED_SECONDS)
-
-
-def alarm_words(standing: AuditStanding, now_ms: int, footer: str = "") -> tuple[str, str]:
-    """Return title and text of the notification about a breach.
-
-    Args:
-        footer: Identifies the log, on a line of its own at the end: the user may compare it later.
-    """
-    command = f"sudo {_ACKNOWLEDGE}" if standing.instance is Instance.SYSTEM else _ACKNOWLEDGE
-    text = f"{wording.escape(standing.why)} {_ALARM.format(command)}".strip()
-    return wording.audit_line(standing, now_ms), f"{text}\n{footer}" if footer else text
 
 
 def states(status: Status) -> dict[object, object]:
@@ -110,8 +64,6 @@ class App:
         source: Makes the source of the status; called in the thread that polls it.
         ask: Has a control done with a run, and may wait for the answer; raises BackupTrayError if it is refused.
         check: Starts a check of a job and waits for its end; raises BackupTrayError if it ended badly.
-        footer: Returns a line that identifies the audit log, for the end of a notification about it; may be "".
-        notified: Called after each notification, by a thread of its own: why it could not be shown, None if it was.
         settled: Called once, after the first poll.
         changed: Called when a state has changed without a run, as that of a job that became overdue; also after the first poll.
         patience: Seconds to wait for a panel at the start.
@@ -123,16 +75,13 @@ class App:
         *,
         ask: Callable[[Control, str], None] = lambda _control, _run: None,
         check: Callable[[str], None] = lambda _job: None,
-        footer: Callable[[], str] = lambda: "",
-        notified: Callable[[str | None], None] = lambda _why: None,
         settled: Callable[[], None] = lambda: None,
         changed: Callable[[], None] = lambda: None,
         patience: float = PATIENCE_SECONDS,
     ) -> None:
-        self._make, self._ask, self._check, self._footer, self._notified = source, ask, check, footer, notified
+        self._make, self._ask, self._check = source, ask, check
         self._settled, self._changed, self._patience = settled, changed, patience
         self._states: dict[object, object] | None = None
-        self._alarm = Alarm()
         self._windows = Started()
         self._stop = threading.Event()
         self._source: Source | None = None
@@ -166,7 +115,6 @@ class App:
             patience=self._patience,
             homeless=self._homeless,
             failed=_log.warning,
-            notified=self._note_notification,
         )
         try:
             self._session(icon)
@@ -179,7 +127,7 @@ class App:
                 raise NoTrayError("There is no session bus (D-Bus) and no notification area.") from error
         if self._fall_back:
             gtk: Any = import_module("tray.icon.gtk")  # loads GTK, which the usual panels do not need
-            self._session(gtk.Icon(NAME, LABEL, self.menu.menu(), notified=self._note_notification))
+            self._session(gtk.Icon(NAME, LABEL, self.menu.menu(), failed=_log.warning))
 
     def _run_stock(self) -> None:
         from PIL import Image  # the stock backends of Windows and macOS take pictures of Pillow
@@ -234,7 +182,6 @@ class App:
         if self._source is None:
             self._source = self._make()
         before, self.menu.status = self.menu.status, self._source.poll()
-        self._sound_alarm()
         if self.menu.status is not before:
             self._note_states()
         for failure in self._windows.failures():
@@ -269,20 +216,6 @@ class App:
             self._icon.icon = self._picture(Look(State.UNAVAILABLE))
         with suppress(Exception):
             self._icon.update_menu()
-
-    def _sound_alarm(self) -> None:
-        """Tell the user of a breach that is not acknowledged, if that is due."""
-        standing = self.menu.status.audit
-        if standing is not None and self._alarm.due(standing, clock.monotonic()):
-            title, text = alarm_words(standing, clock.now_ms(), self._footer())
-            self._icon.notify(text, title)
-
-    def _note_notification(self, why: str | None) -> None:
-        """Pass on whether a notification was shown, without making the icon's loop wait."""
-        if why is not None:
-            _log.warning("no notification could be shown: %s", why)
-            self._alarm.missed(clock.monotonic())
-        threading.Thread(target=self._notified, args=(why,), daemon=True, name="notified").start()
 
     def _broken(self, error: Exception) -> Status:
         """Return the status after a failure of our own; it is logged once, not once a second."""

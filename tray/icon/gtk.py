@@ -30,11 +30,11 @@ class Icon(_gtk.Icon):  # type: ignore[misc]  # pystray has no types
         name: Identifies the icon to the tray.
         label: The program's name, for notifications.
         menu: A pystray menu.
-        notified: Called after each notification: why it was not shown, None if it was.
+        failed: Gets each notification that could not be shown, in words.
     """
 
-    def __init__(self, name: str, label: str, menu: _base.Menu, *, notified: Callable[[str | None], None]) -> None:
-        self._label, self._notified = label, notified
+    def __init__(self, name: str, label: str, menu: _base.Menu, *, failed: Callable[[str], None]) -> None:
+        self._label, self._failed = label, failed
         self._texts: list[Gtk.MenuItem] = []
         super().__init__(name, menu=menu)
         self._status_icon.set_visible(False)
@@ -119,9 +119,7 @@ class Icon(_gtk.Icon):  # type: ignore[misc]  # pystray has no types
             path = "/" + name.replace(".", "/")
             bus.call_sync(name, path, name, "Notify", values, None, Gio.DBusCallFlags.NONE, 2000, None)
         except GLib.Error as error:
-            self._notified(f"{title}: {error.message}")
-        else:
-            self._notified(None)
+            self._failed(f"no notification could be shown: {title}: {error.message}")
 
     def _remove_notification(self) -> None:
         pass  # they end by themselves

@@ -52,13 +52,12 @@ def main(places: Places) -> int:
 
             controls.ask(places, control, run, by="tray")
 
-        def notified(why: str | None) -> None:
-            from tray.recording.outage import Unheard  # at the first notification
-
-            Unheard(places).note(why)
+        login = True
 
         def changed() -> None:
-            process = sender.start(places)
+            nonlocal login
+            process = sender.start(places, login=login)
+            login = False
             if process is not None:  # it leaves a child behind and ends at once; a thread reaps it
                 threading.Thread(target=process.wait, daemon=True, name="sender").start()
 
@@ -66,8 +65,6 @@ def main(places: Places) -> int:
             source,
             ask=ask,
             check=check,
-            footer=lambda: _footer(places),
-            notified=notified,
             settled=give_back,
             changed=changed,
         ).run()
@@ -87,19 +84,6 @@ def check(job: str) -> None:
         ) from error
     if code not in _PROOF_CODES and 0 <= code < _SIGNALLED:
         raise BackupStartError(job, code, "check")
-
-
-def _footer(places: Places) -> str:
-    """Return a line that identifies the audit log as it is now; "" where it cannot be read."""
-    from tray.audit import checkpoint  # at the first alarm
-    from tray.audit.store import AuditLog
-    from tray.baselines import all_copies
-
-    try:
-        with AuditLog.read(places.audit_db) as log:
-            return all_copies.footer(checkpoint.parse(log.head()[2]))
-    except (BackupTrayError, ValueError):
-        return ""
 
 
 def _claim(places: Places) -> FileLock | None:

@@ -48,7 +48,6 @@ class Icon(_base.Icon):  # type: ignore[misc]  # pystray has no types
         patience: Seconds to wait for a panel before *homeless* is called.
         homeless: Called once, in the loop, if no panel took the icon by then; the icon still appears when one comes.
         failed: Gets each failure on the bus in words.
-        notified: Called in the loop after each notification: why it was not shown, None if it was.
     """
 
     def __init__(
@@ -60,10 +59,8 @@ class Icon(_base.Icon):  # type: ignore[misc]  # pystray has no types
         patience: float,
         homeless: Callable[[], None],
         failed: Callable[[str], None],
-        notified: Callable[[str | None], None],
     ) -> None:
         self.shown = False
-        self._notified = notified
         self._label = label
         self._patience, self._homeless, self._failed = patience, homeless, failed
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -200,8 +197,8 @@ class Icon(_base.Icon):  # type: ignore[misc]  # pystray has no types
     async def _tell(self, message: str, title: str) -> None:
         body = [self._label, 0, "backup-tray", title, markup(message), [], {}, -1]
         path = "/" + NOTIFICATIONS.replace(".", "/")
-        shown = await self._call(NOTIFICATIONS, path, NOTIFICATIONS, "Notify", "susssasa{sv}i", body) is not None
-        self._notified(None if shown else f"{title}: the desktop refused it, or shows no notifications")
+        if await self._call(NOTIFICATIONS, path, NOTIFICATIONS, "Notify", "susssasa{sv}i", body) is None:
+            self._failed(f"no notification could be shown: {title}")
 
     async def _call(
         self, to: str, path: str, interface: str, member: str, signature: str, body: list[Any]

@@ -1,13 +1,15 @@
 """Turn the present status into events and put them into the queue, for every channel that is to be told."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
+from functools import partial
 
 from tray import config
-from tray.audit import spool
+from tray.audit import checkpoint, spool
 from tray.audit.entry import ENDS, Action, Draft, Severity
 from tray.audit.store import AuditLog
+from tray.baselines import all_copies
 from tray.config import channels, jobs
 from tray.config.channels import ChannelSettings, Notify
 from tray.core import clock
@@ -15,8 +17,9 @@ from tray.core.errors import BackupTrayError, ConfigError
 from tray.core.model import EndedRun, Status
 from tray.core.model.events import Event, EventKind
 from tray.core.paths import Places
+from tray.core.sender import LOGIN
 from tray.notify import digest, snooze, wakes
-from tray.notify.news import News
+from tray.notify.news import Known, News, breach
 from tray.notify.queue import Delivery, Queue
 from tray.notify.rules import Rules, due
 from tray.rhythm import zones
@@ -42,43 +45,76 @@ def present(places: Places) -> Status:
 
 
 def now(places: Places, queue: Queue, known: Notify) -> Status:
-    """Put the news of this moment into *queue*, and return the status that brought them."""
+    """Put the news of this moment into *queue*, and return the status that brought them.
+
+    Where a session of the user has begun, its desktop shows a breach anew, and at once the messages that waited for a desktop.
+    """
     status = present(places)
     now_ms, memory = clock.now_ms(), queue.memory()
     calm, morning = wakes.look(places)
     base = Event("", EventKind.TEST, now_ms, log=_log_id(places), host=host())
-    news = News(
-        memory,
-        status,
-        first=queue.mark("looked") is None,
-        calm=calm,
-        find_id=lambda run: _entry_id(places, run),
-        base=base,
-    )
+    footer = partial(_footer, places)
+    first, find = queue.mark("looked") is None, partial(_entry_id, places)
+    news = News(memory, status, first=first, calm=calm, find_id=find, base=base, footer=footer)
     rules = Rules(known.channels, _of_jobs(places), snooze.until(queue, now_ms))
-    marks = {"looked": now_ms}
-    events, deliveries = list(news.events), list(rules.deliveries(news.events, now_ms))
+    marks, more = {"looked": now_ms}, list[Delivery]()
     if not calm:
         for name, channel in known.channels.items():
-            mark = f"reminded:{name}"
-            down = rules.reminded(channel, news.memory, queue.mark(mark), now_ms, morning)
+            down = rules.reminded(channel, news.memory, queue.mark(f"reminded:{name}"), now_ms, morning)
             if down:
-                event = reminder(base, status, [known_job.job for known_job in down.values()], now_ms)
-                events.append(event)
-                deliveries.append(Delivery(event, name, now_ms))
-                marks[mark] = now_ms
+                more += [Delivery(event, name, now_ms) for event in reminding(base, status, down, now_ms, footer)]
+                marks[f"reminded:{name}"] = now_ms
         for name in digests_due(known, queue, now_ms, marks):
             event = digest.digest(places, base, status, now_ms)
-            events.append(event)
-            deliveries.append(Delivery(event, name, *due(known.channels[name], event, now_ms)))
-    queue.tell(news.memory, events, deliveries, marks)
+            more.append(Delivery(event, name, *due(known.channels[name], event, now_ms)))
+    login = queue.mark(LOGIN) is not None
+    if login:
+        more += _at_login(news, status, rules, footer)
+    events = [*news.events, *(delivery.event for delivery in more)]
+    queue.tell(news.memory, events, [*rules.deliveries(news.events, now_ms), *more], marks)
+    if login:
+        _greet(queue, known, now_ms)
     record(places, queue)
     return status
 
 
-def reminder(base: Event, status: Status, down: Iterable[str | None], now_ms: int) -> Event:
-    """Return the event that reminds of the jobs *down*: only of them, and the worst first."""
-    return messages.reminder(base, status, set(down), now_ms)
+def reminding(
+    base: Event, status: Status, down: Mapping[str, Known], now_ms: int, footer: Callable[[], str]
+) -> Iterator[Event]:
+    """Yield the events that remind of the incidents *down*: a breach by itself, and all jobs together."""
+    for known in down.values():
+        if known.kind is EventKind.BREACH and status.audit is not None:
+            yield breach(base, status.audit, known, footer())
+    jobs = [known.job for known in down.values() if known.job is not None]
+    if jobs:
+        yield messages.reminder(base, status, set(jobs), now_ms)
+
+
+def _at_login(news: News, status: Status, rules: Rules, footer: Callable[[], str]) -> Iterator[Delivery]:
+    """Yield the breach that is not acknowledged, for the desktop of a session that has not shown it."""
+    for place, known in news.memory.items():
+        if known.kind is EventKind.BREACH and status.audit is not None and place.endswith(status.audit.instance):
+            if any(event.kind is EventKind.BREACH for event in news.events):
+                return  # the news of this very moment
+            event = breach(news.base, status.audit, known, footer())
+            for name, channel in rules.channels.items():
+                if channel.type == channels.DESKTOP and rules.wants(channel, event, news.base.at_ms):
+                    yield Delivery(event, name, news.base.at_ms)
+
+
+def _greet(queue: Queue, known: Notify, now_ms: int) -> None:
+    """Let the messages that waited for a desktop go to the one of the new session."""
+    for name, channel in known.channels.items():
+        if channel.type == channels.DESKTOP:
+            queue.retry_now(name, now_ms)
+    queue.set_mark(LOGIN, None)
+
+
+def _footer(places: Places) -> str:
+    """Return a line that identifies the audit log as it is now; "" where it cannot be read."""
+    with suppress(BackupTrayError, OSError, ValueError), AuditLog.read(places.audit_db) as log:
+        return all_copies.footer(checkpoint.parse(log.head()[2]))
+    return ""
 
 
 def digests_due(known: Notify, queue: Queue, now_ms: int, marks: dict[str, int]) -> list[str]:

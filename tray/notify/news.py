@@ -16,6 +16,7 @@ from tray.core.model import (
     DRY_RUN,
     AuditStanding,
     EndedRun,
+    Instance,
     JobStatus,
     Outcome,
     State,
@@ -72,6 +73,7 @@ class News:
         memory: All that was told before; empty at the first look.
         first: Nothing was ever looked at, so a success is no news.
         find_id: Returns the id of the entry about the end of a run, None if it cannot be found.
+        footer: Returns a line that identifies the audit log as it is now.
         calm: The machine woke up only now, and missed runs may be caught up: it is too early to say that a job is overdue.
 
     Attributes:
@@ -88,9 +90,11 @@ class News:
         calm: bool = False,
         find_id: Callable[[EndedRun], str | None] = lambda _: None,
         base: Event | None = None,
+        footer: Callable[[], str] = lambda: "",
     ) -> None:
         self._status, self._first, self._calm, self._find_id = status, first, calm, find_id
-        self._base = base or Event("", EventKind.TEST, status.as_of_ms)
+        self._footer = footer
+        self.base = base or Event("", EventKind.TEST, status.as_of_ms)
         self.memory = dict(memory)
         events: list[Event] = []
         if status.audit is not None:
@@ -108,24 +112,14 @@ class News:
         before = self.memory.get(place, Known())
         about = f"{audit.kind}/{audit.first_bad}/{audit.since_ms}"
         if audit.breach and before.run != about:
-            event = replace(
-                self._base,
-                id=clock.new_id(),
-                kind=EventKind.BREACH,
-                at_ms=audit.since_ms or audit.checked_ms,
-                instance=audit.instance,
-                concern=audit.why,
-                entry=audit.first_bad,
-                facts={"kind": audit.kind},
-            )
-            event = replace(event, incident=before.incident or event.id, since_ms=before.since_ms or event.at_ms)
+            event = breach(self.base, audit, before, self._footer())
             self.memory[place] = Known(
                 about, event.incident, EventKind.BREACH, event.since_ms, None, self._status.as_of_ms
             )
             yield event
         elif not audit.breach and before.incident:
             del self.memory[place]
-            yield self._ended(before, EventKind.CLEARED, self._base)
+            yield self._ended(before, EventKind.CLEARED, self.base)
 
     def _of_job(self, job: JobStatus) -> Iterator[Event]:
         before = self.memory.get(key(job), Known())
@@ -173,7 +167,7 @@ class News:
         for place in [place for place in self.memory if place.startswith("job:") and place not in there]:
             before = self.memory.pop(place)
             if before.kind is not None:
-                yield self._ended(before, EventKind.CLEARED, replace(self._base, job=before.job))
+                yield self._ended(before, EventKind.CLEARED, replace(self.base, job=before.job))
 
     def _ended(self, before: Known, kind: EventKind, event: Event) -> Event:
         """Return *event* as the end of the incident *before*."""
@@ -191,7 +185,7 @@ class News:
         known = job.about
         shown = run if run is not None else known if kind in (EventKind.FAILURE, EventKind.WARNING) else None
         event = replace(
-            self._base,
+            self.base,
             id=(None if run is None else self._find_id(run)) or clock.new_id(),
             kind=kind,
             at_ms=_at(job, kind, run, self._status.as_of_ms),
@@ -205,6 +199,26 @@ class News:
             streak=job.streak,
         )
         return event if shown is None else replace(event, **_of_run(shown))
+
+
+def breach(base: Event, audit: AuditStanding, known: Known, footer: str) -> Event:
+    """Return the event about a breach of an audit log: the first of its incident, or a later one of *known*.
+
+    Args:
+        footer: A line that identifies the user's log as it is now; the user may compare it later.
+    """
+    at_ms = audit.since_ms or audit.checked_ms
+    event = replace(
+        base,
+        id=clock.new_id(),
+        kind=EventKind.BREACH,
+        at_ms=at_ms,
+        instance=audit.instance,
+        concern=audit.why,
+        entry=audit.first_bad,
+        facts={"kind": audit.kind, "footer": footer if audit.instance is Instance.USER else ""},
+    )
+    return replace(event, incident=known.incident or event.id, since_ms=known.since_ms or at_ms)
 
 
 def _at(job: JobStatus, kind: EventKind, run: EndedRun | None, now_ms: int) -> int:

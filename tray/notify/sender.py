@@ -8,6 +8,7 @@ thread and a lock of its own, so one that hangs keeps no other from being told. 
 
 import os
 import sqlite3
+import sys
 import threading
 import time
 from contextlib import closing, suppress
@@ -21,6 +22,7 @@ from tray.core.locks import FileLock
 from tray.core.model import Status
 from tray.core.model.events import Event, EventKind, Message
 from tray.core.paths import Places, private
+from tray.core.sender import LOGIN
 from tray.notify import channels, fill, queue, queue_file
 from tray.notify.channels import NotSentError
 from tray.notify.queue import Queue
@@ -44,6 +46,8 @@ def main() -> int:
     places = paths.places()
     try:
         with closing(queue_file.opened(places)) as waiting:
+            if LOGIN in sys.argv[1:]:
+                waiting.set_mark(LOGIN, clock.now_ms())  # whichever sender looks next takes note of it
             return _run(places, waiting)
     except (OSError, sqlite3.Error, BackupTrayError):
         return 1

@@ -1,4 +1,4 @@
-"""Record `ERROR_STATUS_FETCH` once for each outage, however many processes notice it, and notifications that were not shown.
+"""Record `ERROR_STATUS_FETCH` once for each outage, however many processes notice it.
 
 An outage is remembered as a file in the runtime folder from the first failure until the first success. Its entry goes the way of
 every record: into the audit log, or into the spool until the log can be written again.
@@ -10,7 +10,7 @@ from contextlib import suppress
 from tray.audit import spool
 from tray.audit.entry import Action, Draft, Severity
 from tray.core import files
-from tray.core.errors import BackupTrayError, NotificationError
+from tray.core.errors import BackupTrayError
 from tray.core.paths import Places, private
 
 _RECORD_SECONDS = 0.2
@@ -53,27 +53,9 @@ class Outage:
             spool.drain(self._places, timeout=_RECORD_SECONDS)
 
     def _record(self, error: BackupTrayError) -> None:
-        unheard = isinstance(error, NotificationError)
-        action, severity = (
-            (Action.NOTIFICATION_FAILED, Severity.WARNING) if unheard else (Action.STATUS_ERROR, Severity.ERROR)
-        )
-        draft = Draft(action, result="not shown" if unheard else error.code, severity=severity, body=error.facts())
+        draft = Draft(Action.STATUS_ERROR, result=error.code, severity=Severity.ERROR, body=error.facts())
         with suppress(BackupTrayError, OSError):
             if self._places.audit_db.exists():
                 spool.record(self._places, [draft], timeout=_RECORD_SECONDS)
             else:  # recording would begin a new log, and the loss of the old one would not show any more
                 spool.keep(self._places, [draft])
-
-
-class Unheard:
-    """Memory of an outage of the desktop's notifications."""
-
-    def __init__(self, places: Places) -> None:
-        self._outage = Outage(places, "notification-outage")
-
-    def note(self, why: str | None) -> None:
-        """Note the result of one notification: *why* it was not shown, None if it was."""
-        if why is None:
-            self._outage.over()
-        else:
-            self._outage.began(NotificationError(why))

@@ -13,7 +13,6 @@ from tray.core.model import BACKUP, CHECK, Instance, Outcome, Status
 from tray.core.model.events import Event, EventKind, Message
 from tray.wording.numbers import ago, count, duration, escape, fit, plural, size
 from tray.wording.runs import join, why
-from tray.wording.status import audit_line
 
 TITLE_UNITS = 120
 NAME_UNITS = 60
@@ -95,8 +94,6 @@ def reminder(base: Event, status: Status, down: Collection[str | None], now_ms: 
     """Return the event that reminds of the incidents that are open: only of the jobs *down*, the worst first."""
     jobs = [job for job in status.jobs if job.job in down]
     lines = [f"{fit(escape(job.job), NAME_UNITS)}: {why(job, now_ms)}" for job in jobs]
-    if status.audit is not None and status.audit.breach:
-        lines.insert(0, audit_line(status.audit, now_ms))
     number = len(lines)
     title = f"{plural(number, 'backup')} still {'needs' if number == 1 else 'need'} a look"
     facts = {"title": title, "lines": lines[:MOST_LINES], "jobs": [job.job for job in jobs[:MOST_LINES]]}

@@ -47,7 +47,7 @@ RECORDED = {
     Action.REPOSITORY_CREATED: ("jobs/first_backup.py", "this program made a repository"),
     Action.STATUS_ERROR: ("recording/outage.py", "the status could not be fetched; once for each outage"),
     Action.NOTIFICATION_FAILED: (
-        "recording/outage.py",
+        "notify/sender.py",
         "a channel could not send a message, or the desktop showed none; once for each outage",
     ),
     Action.JOB_OVERDUE: (

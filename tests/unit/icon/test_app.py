@@ -15,18 +15,16 @@ from tests.unit.wording.test_audit import BREACH
 from tests.unit.wording.test_wording import NOW, RUN, ended, settled
 from tests.waiting import wait_for
 from tray import wording
-from tray.audit.store import AuditLog
 from tray.core import clock, ourselves
 from tray.core.dataclass import replace
 from tray.core.errors import BackupTrayError, NoTrayError
 from tray.core.locks import FileLock
-from tray.core.model import Control, Instance, JobHistory, JobStatus, Outcome, State, Status
+from tray.core.model import Control, JobHistory, JobStatus, Outcome, State, Status
 from tray.core.model.judge import judge
 from tray.core.paths import Places, private
 from tray.core.started import Started
 from tray.icon import app, launch, menu, xembed
 from tray.icon.render import Look
-from tray.recording.outage import Unheard
 
 
 class FakeIcon:
@@ -547,60 +545,22 @@ def test_the_menu_is_drawn_anew_when_something_else_can_be_done() -> None:
     assert "Resume home" in shown(icon, "menu")[-1]
 
 
-def test_a_breach_turns_the_icon_and_notifies_once_with_the_footer() -> None:
-    """People are told at once what was found, what to do, and by which root the log can be told again."""
+def test_a_breach_turns_the_icon_and_has_the_user_told_once() -> None:
+    """The icon shows it by itself; the sender, which is started, tells of it in a notice."""
+    changes: list[str] = []
     status = judge(NOW, (), [JobHistory("home", ended())], audit=BREACH)
-    made = app.App(lambda: FakeSource(status), footer=lambda: "audit log 01234567, 20 entries, root 89ab")
-    icon, _ = play_app(made, lambda icon, _: len(icon.notes) == 1 and len(shown(icon, "menu")) > 1)
+    source = FakeSource(settled(ended()), status)
+    made = app.App(lambda: source, changed=lambda: changes.append("told"))
+    icon, _ = play_app(made, lambda icon, _: source.polls > 4 and len(shown(icon, "menu")) > 1)
     assert shown(icon, "icon")[-1] == Look(State.TAMPERED)
     assert "Audit log: TAMPERED at entry 17 (altered)" in [item.text for item in icon.menu]
-    ((title, text),) = icon.notes
-    assert title == "Audit log: TAMPERED at entry 17 (altered)"
-    assert text.startswith("Entry 17 was altered. Keep a copy")
-    assert "`backup-tray audit acknowledge --reason TEXT`" in text
-    assert text.endswith("\naudit log 01234567, 20 entries, root 89ab")
+    assert (changes, icon.notes) == (["told"] * 2, [])  # after the first poll, and at the breach
 
 
 def test_the_menu_claims_nothing_about_a_log_that_cannot_be_read() -> None:
     """Before the first answer, and without one, the menu cannot say whether the log was ever verified."""
     icon, _ = play(FakeSource(RuntimeError("no")), lambda icon, _: len(shown(icon, "menu")) > 1)
     assert "Audit log: not known now" in [item.text for item in icon.menu]
-
-
-def test_the_alarm_is_repeated_daily_until_somebody_acknowledged_it() -> None:
-    """Once when it is found, not every second; again after a day, at once for another breach, never for none."""
-    bell, day = app.Alarm(), app.DAILY_SECONDS
-    assert [bell.due(BREACH, at) for at in (0, 1, day - 1, day, day + 1)] == [True, False, False, True, False]
-    assert bell.due(replace(BREACH, first_bad=3), day + 2)
-    assert not bell.due(replace(BREACH, breach=False), day + 3)
-    assert not bell.due(None, 3 * day)
-    assert bell.due(BREACH, 3 * day + 1)
-
-
-def test_an_alarm_that_nobody_was_shown_is_tried_again_soon() -> None:
-    """At login the tray may be quicker than the desktop's notifications."""
-    bell = app.Alarm()
-    assert bell.due(BREACH, 0)
-    bell.missed(1)
-    assert not bell.due(BREACH, app.MISSED_SECONDS)
-    assert bell.due(BREACH, app.MISSED_SECONDS + 1)
-
-
-def test_the_alarm_about_the_system_names_the_command_that_works() -> None:
-    """An ordinary user cannot acknowledge root's log."""
-    _, text = app.alarm_words(replace(BREACH, instance=Instance.SYSTEM), NOW)
-    assert "`sudo backup-tray audit acknowledge --reason TEXT`" in text
-
-
-def test_notifications_that_nobody_sees_are_one_entry_for_each_outage(places: Places) -> None:
-    """However many fail in a row; a desktop that shows them again ends the outage, and the next one is a new entry."""
-    filled(places, 1)
-    for why in ("nobody is there", "nobody is there", None, None, "refused"):
-        Unheard(places).note(why)
-    with AuditLog.read(places.audit_db) as log:
-        found = [entry for entry in log.entries(0, 100) if entry.data["action"] == "notification.failed"]
-    assert [(entry.data["result"], entry.data["severity"]) for entry in found] == [("not shown", "warning")] * 2
-    assert [(entry.body or {})["why"] for entry in found] == ["nobody is there", "refused"]
 
 
 def checks(*names: str) -> Status:

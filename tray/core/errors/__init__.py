@@ -179,9 +179,6 @@ from tray.core.errors.surfaces import (
     MetricsFileError as MetricsFileError,
 )
 from tray.core.errors.surfaces import (
-    NotificationError as NotificationError,
-)
-from tray.core.errors.surfaces import (
     NotInGroupError as NotInGroupError,
 )
 from tray.core.errors.surfaces import (

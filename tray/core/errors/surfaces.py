@@ -171,19 +171,6 @@ class ExportFailedError(BackupTrayError):
         )
 
 
-class NotificationError(BackupTrayError):
-    """The desktop shows no notifications."""
-
-    code = "ERROR_NOTIFICATION"
-
-    def __init__(self, why: str) -> None:
-        super().__init__(
-            "A notification could not be shown.",
-            why=why,
-            next="Run `backup-tray doctor`; it names what the desktop needs.",
-        )
-
-
 class MetricsFileError(BackupTrayError):
     """The file of figures for a monitoring system cannot be written."""
 
