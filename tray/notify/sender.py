@@ -15,7 +15,7 @@ from contextlib import closing, suppress
 
 from tray.audit.entry import Action
 from tray.baselines import unreached
-from tray.config.channels import DESKTOP, STATUS, ChannelSettings, Notify
+from tray.config.channels import DESKTOP, EVENTS, ChannelSettings, Notify
 from tray.core import clock, paths
 from tray.core.errors import BackupTrayError
 from tray.core.locks import FileLock
@@ -117,7 +117,7 @@ class Worker:
         """Send all that is due, and stay while more is due soon."""
         lock = FileLock(self._places.state / "notify" / f"channel-{self._name}")
         with suppress(OSError, sqlite3.Error), closing(queue_file.opened(self._places)) as self._waiting:
-            while self._is_due():  # once more after the lock is given back: an event may have come in between
+            while self._is_due_soon():  # once more after the lock is given back: an event may have come in between
                 if not lock.acquire():
                     return
                 try:
@@ -125,9 +125,12 @@ class Worker:
                 finally:
                     lock.release()
 
-    def _is_due(self) -> bool:
+    def _is_due_soon(self) -> bool:
+        """Whether a message is due now, or will be while this process stays: two events within the pace, or a retry."""
         next_ms = self._waiting.next_ms(self._name, self._pace_ms)
-        return next_ms is not None and next_ms <= clock.now_ms()
+        if next_ms is None:
+            return False
+        return next_ms - clock.now_ms() <= max(0.0, self._until - clock.monotonic()) * 1000
 
     def _work(self) -> None:
         while True:
@@ -142,7 +145,7 @@ class Worker:
             if self._channel is None:
                 self._channel = channels.load(self._settings, self._places)
             # A sender that stays also sends events that other processes queued; a tool that shows a state needs the present one.
-            shows_state = self._settings.takes == STATUS
+            shows_state = self._settings.takes != EVENTS
             self._channel.send(message, fill.present(self._places) if shows_state else self._status)
         except NotSentError as error:
             self._failed(message, error)
@@ -181,10 +184,7 @@ class Worker:
         """Wait a moment and return True while there is more to do soon."""
         if self._settings.type == DESKTOP and (served := self._serve()):
             return served
-        next_ms = self._waiting.next_ms(self._name, self._pace_ms)
-        if next_ms is None or clock.monotonic() > self._until:
-            return False
-        if next_ms - clock.now_ms() > (self._until - clock.monotonic()) * 1000:
+        if clock.monotonic() > self._until or not self._is_due_soon():
             return False
         time.sleep(LOOK_SECONDS)
         return True
