@@ -21,7 +21,7 @@ if command -v apt-get >/dev/null 2>&1; then
         gcc pkg-config python3-dev libacl1-dev libssl-dev liblz4-dev libzstd-dev libxxhash-dev zstd \
         xvfb dbus dbus-x11 xfce4-panel trayer openbox dunst xdotool imagemagick x11-utils libglib2.0-bin xfconf adwaita-icon-theme \
         librsvg2-common at-spi2-core fonts-dejavu-core webkit2gtk-driver systemd libpam-systemd dbus-user-session cron anacron libxml2-utils \
-        backintime-common duply rsnapshot prometheus prometheus-node-exporter prometheus-alertmanager icinga2-bin mosquitto mosquitto-clients postfix openssh-server sudo passwd git procps
+        backintime-common duply rsnapshot prometheus prometheus-node-exporter prometheus-alertmanager icinga2-bin mosquitto mosquitto-clients gnome-keyring libsecret-tools postfix openssh-server sudo passwd git procps
 else
     need_other_system
 fi
