@@ -1,5 +1,6 @@
 """Mails reach real servers, and every fault of a server is told as it is: retry or not, in words, within the time."""
 
+import io
 import os
 import re
 import socket
@@ -9,15 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pypdf import PdfReader
 
 from tests.e2e.mail_servers import PASSWORD, USER, Authority, Mailbox, Postfix, hear, scripted, serving
+from tests.e2e.program import last, tray
 from tests.unit.notify.mail.samples import NASTY, NOW, digest, failure, message, recovered
 from tests.waiting import wait_for
 from tray.config.channels import ChannelSettings
 from tray.core import clock
+from tray.core.locks import FileLock
 from tray.core.model import State, Status
 from tray.core.model.events import Message
-from tray.core.paths import Places
+from tray.core.paths import Places, private
 from tray.notify import channels
 from tray.notify.channels import NotSentError
 from tray.notify.channels import mail as mail_channel
@@ -52,6 +56,21 @@ def send(places: Places, of: Message | None = None, **options: Any) -> None:
     secret_file = options.pop("secret_file", None)
     settings = ChannelSettings("mail", "mail", {"to": ("ann@example.com",), **options}, secret_file=secret_file)
     channels.load(settings, places).send(of or message(failure()), STATUS)
+
+
+def configure(places: Places, lines: str) -> None:
+    """Let config.toml name a channel "mail" and no notices."""
+    private(places.config)
+    places.config_file.write_text(f"version = 1\n[channels.desktop]\nenabled = false\n[channels.mail]\n{lines}")
+
+
+def locked(places: Places) -> bool:
+    """Whether a sender works on the channel."""
+    lock = FileLock(places.state / "notify" / "channel-mail")
+    free = lock.acquire()
+    if free:
+        lock.release()
+    return not free
 
 
 def fails(places: Places, of: Message | None = None, **options: Any) -> NotSentError:
@@ -126,6 +145,38 @@ def test_the_mails_of_an_incident_are_one_thread(places: Places, mailbox: Mailbo
             send(places, message(event), server=f"smtp://127.0.0.1:{port}")
     (_, alarm), (_, end) = mailbox.mails
     assert end["In-Reply-To"] == end["References"] == alarm["Message-ID"]
+
+
+def test_a_failed_backup_tells_by_mail_with_its_report(places: Places, mailbox: Mailbox) -> None:
+    """Settings, run, queue, sender, server: the mail names run and entry, and the report of that run is attached."""
+    with serving(mailbox) as port:
+        configure(places, f'to = ["ann@example.com"]\nserver = "smtp://127.0.0.1:{port}"\nreport = true\n')
+        tray("run", "--job", "home", "--", "sh", "-c", "echo the disk is full >&2; exit 1")
+        wait_for(lambda: mailbox.mails, what="the mail")
+        wait_for(lambda: not locked(places), what="the end of the sender")
+    ((_, mail),) = mailbox.mails
+    run = last()
+    text = mail.get_body(("plain",)).get_content()
+    assert mail["Subject"] == "home: backup failed"
+    assert f"backup-tray report {run['run']}" in text
+    assert f"{run['entry']} of the audit log" in text
+    (report,) = mail.iter_attachments()
+    assert report.get_content_type() == "application/pdf"
+    pages = PdfReader(io.BytesIO(report.get_content())).pages
+    assert run["run"] in "".join(page.extract_text() for page in pages)
+
+
+def test_a_test_message_says_that_it_is_one(places: Places, mailbox: Mailbox) -> None:
+    """`notify test` sends at once; a server that refuses is named with its words and the exit code tells it."""
+    with serving(mailbox) as port:
+        configure(places, f'to = ["ann@example.com"]\nserver = "smtp://127.0.0.1:{port}"\n')
+        tray("notify", "test", "mail", check=True)
+        mailbox.answer = "550 5.7.1 not from you"
+        refused = tray("notify", "test", "mail")
+    ((_, mail),) = mailbox.mails
+    assert mail["Subject"] == "Test message of Backup Tray"
+    assert refused.returncode != 0
+    assert "550 5.7.1 not from you" in refused.stderr
 
 
 # -- faults

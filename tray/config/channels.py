@@ -61,7 +61,7 @@ COMMON = ("type", "enabled", "jobs", "secret_file", "secret_command", *GENERAL)
 """Keys that a channel of any type may have."""
 _SCHEMES = {_WEB: ("http", "https"), _MAIL_SERVER: ("smtp", "smtps"), _BROKER: ("mqtt", "mqtts")}
 _EXAMPLES = {_WEB: "https://example.com/path", _MAIL_SERVER: "smtp://mail.example.com:587", _BROKER: "mqtt://host:1883"}
-_MAIL_ADDRESS = re.compile(r"[^\s@<>,;:\"()\[\]\\\x00-\x1f]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
+_MAIL_ADDRESS = re.compile(r"[^\s@<>,;:\"()\[\]\\\x00-\x1f]{1,64}@[^\W_](?:[\w.-]{0,252}[^\W_])?")
 _ADDRESS_IN_TEXT = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<place>[^\s/?#]*)(?P<rest>.*)", re.DOTALL)
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")

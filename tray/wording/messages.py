@@ -3,6 +3,7 @@
 Every channel takes its words from here, so the desktop and a mail never disagree. Names and reasons come out escaped and cut.
 """
 
+import shlex
 from collections import Counter
 from collections.abc import Collection
 from urllib.parse import quote
@@ -132,7 +133,17 @@ def command(message: Message) -> str:
         return "backup-tray status"
     if event.kind is EventKind.BREACH:
         return "backup-tray audit verify"
-    return f"backup-tray report {escape(event.run)}" if event.run is not None else "backup-tray status --why"
+    if event.run is not None:
+        return f"backup-tray report {escape(event.run)}"
+    return _why_command(event)
+
+
+def _why_command(event: Event) -> str:
+    """Return the command that explains the state of the event's job; of all jobs where the name cannot be typed."""
+    job = event.job or ""
+    if not job or event.instance is not Instance.USER or escape(job) != job or len(job) > NAME_UNITS:
+        return "backup-tray status --why"
+    return f"backup-tray status --why {shlex.quote(job)}"
 
 
 def more(message: Message) -> str:

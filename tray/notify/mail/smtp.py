@@ -321,7 +321,7 @@ def _words_of_network(error: Exception) -> tuple[str, bool]:
             return "does not answer", False
         case socket.gaierror():
             return f"cannot be found: {why}", False
-        case OSError():
+        case OSError() if not isinstance(error, smtplib.SMTPException):
             return f"cannot be reached: {why}", False
         case _:
-            return f"said nothing that can be understood: {why}", False
+            return f"answered in a way that is no SMTP: {why}", False
