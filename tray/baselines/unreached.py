@@ -12,12 +12,13 @@ from typing import Any
 
 from tray.audit import keys, spool
 from tray.audit.entry import Action, Draft, Severity
+from tray.core import clock
 from tray.core.files import content
 from tray.core.locks import FileLock
 from tray.core.paths import Places
 
 RECORD_SECONDS = 2.0
-_FAILING = "failing"
+_FAILING, _SINCE = "failing", "since_ms"
 
 
 class Memory:
@@ -34,14 +35,15 @@ class Memory:
 
     def worked(self, place: str) -> None:
         """Note that *place* was reached: an outage is over."""
-        self.of(place).pop(_FAILING, None)
+        for key in (_FAILING, _SINCE):
+            self.of(place).pop(key, None)
 
     def failed(self, place: str, why: str) -> None:
         """Note that *place* could not be reached; the first time of an outage is put on record."""
         known = self.of(place)
         if _FAILING in known:
             return
-        known[_FAILING] = why
+        known |= {_FAILING: why, _SINCE: clock.now_ms()}
         if not self.save():  # without a memory every try would be put on record
             return
         draft = Draft(self._action, result="failed", severity=Severity.WARNING, body={"place": place, "why": why})
@@ -65,6 +67,11 @@ class Memory:
 def failing(file: Path) -> dict[str, str]:
     """Return the places that were out the last time, each with the reason."""
     return {name: str(known[_FAILING]) for name, known in _load(file).items() if _FAILING in known}
+
+
+def since(file: Path) -> dict[str, int]:
+    """Return since when each of these places has been out, in milliseconds; not of an outage that an older version noted."""
+    return {name: moment for name, known in _load(file).items() if type(moment := known.get(_SINCE)) is int}
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from tray.core import ourselves
@@ -77,15 +78,11 @@ def autostart(_: Places) -> Check:
     """Check that the icon starts with the session."""
     if sys.platform != "linux":
         return Check("start at login", good(), "Not looked at on this system.")
-    for folder in _autostart_folders(os.environ):
-        file = folder / "backup-tray.desktop"
-        try:
-            text = content(file).decode("utf-8", "replace")
-        except OSError:
-            continue
-        if "\nHidden=true" in text:
-            return Check("start at login", good(), f"Switched off by you ({file}).")
-        return Check("start at login", good(), f"The icon starts with your session ({file}).")
+    entry = _autostart_entry()
+    if entry is not None:
+        file, on = entry
+        words = "The icon starts with your session" if on else "Switched off by you"
+        return Check("start at login", good(), f"{words} ({file}).")
     if not has_screen():
         return Check("start at login", good(), "Not set up, and there is no screen here.")
     return Check(
@@ -94,6 +91,21 @@ def autostart(_: Places) -> Check:
         "The icon does not start with your session.",
         "installers/linux/install.sh in the checkout",
     )
+
+
+def starts_at_login() -> bool:
+    """Whether the icon starts with the session, where there is a screen for one."""
+    entry = _autostart_entry()
+    return has_screen() and entry is not None and entry[1]
+
+
+def _autostart_entry() -> tuple[Path, bool] | None:
+    """Return the file that starts the icon with the session, and whether it does; None without one."""
+    for folder in _autostart_folders(os.environ):
+        file = folder / "backup-tray.desktop"
+        with suppress(OSError):
+            return file, "\nHidden=true" not in content(file).decode("utf-8", "replace")
+    return None
 
 
 def _autostart_folders(environ: Mapping[str, str]) -> list[Path]:

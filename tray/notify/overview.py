@@ -14,6 +14,7 @@ from tray.core.paths import Places
 from tray.core.sender import start as start_sender
 from tray.notify import channels, fill, queue_file, sender
 from tray.notify.queue import ChannelState
+from tray.status.kept_files import UNSENT
 from tray.wording import channels as words
 
 _TESTED = "tested:"
@@ -65,7 +66,7 @@ class Standing:
 def standings(places: Places) -> list[Standing]:
     """Return every channel of config.toml, and the desktop; raises ConfigError as `channels.load`."""
     known = configured.load(places)
-    out = unreached.failing(places.state / sender.FAILING)
+    out = unreached.failing(places.state / UNSENT)
     now_ms, rows = clock.now_ms(), []
     with queue_file.reading(places) as waiting:
         for name in (*known.channels, *known.broken):

@@ -27,12 +27,11 @@ from tray.notify import channels, fill, queue, queue_file
 from tray.notify.channels import NotSentError
 from tray.notify.queue import Queue
 from tray.notify.rules import Rules
+from tray.status.kept_files import UNSENT
 
 STAY_SECONDS = 360.0
 LOOK_SECONDS = 0.25
 """How often a sender that stays looks whether another process has queued something."""
-FAILING = "notify.failing"
-"""The file in the state folder that names the channels that are out, for status and doctor."""
 TELL_OTHERS_MS = 30 * 60_000
 """A channel that has been out for so long is told of by the others; one that refuses for good at once."""
 _TURN_SECONDS = 10.0
@@ -92,8 +91,8 @@ def _look(places: Places, waiting: Queue) -> tuple[Notify, Status] | None:
 def remember(places: Places, channel: str, why: str | None) -> None:
     """Keep for status and doctor whether *channel* works, and why not; the beginning of an outage is put on record."""
     private(places.state)
-    with _memory_lock, unreached.alone(places.state / FAILING):
-        memory = unreached.Memory(places, places.state / FAILING, Action.NOTIFICATION_FAILED)
+    with _memory_lock, unreached.alone(places.state / UNSENT):
+        memory = unreached.Memory(places, places.state / UNSENT, Action.NOTIFICATION_FAILED)
         if why is None:
             memory.worked(channel)
         else:

@@ -6,11 +6,14 @@ another one once something changed.
 
 import os
 from collections.abc import Callable, Collection
+from importlib import import_module
 from pathlib import Path
 
 from tray import config, wording
 from tray.audit import last_check
+from tray.baselines import unreached
 from tray.config import AuditConfig, jobs
+from tray.config.file import Document
 from tray.config.jobs import Configured
 from tray.core.clock import DAY_MS
 from tray.core.dataclass import replace
@@ -27,6 +30,11 @@ _GONE = "The audit log that was verified here is gone"
 
 
 _MOST_NOTES = 20
+UNSENT = "notify.failing"
+"""The file in the state folder in which the sender notes the channels that are out."""
+_DESKTOP = "desktop"
+_OF_CHANNELS = {"channels", "notify"}
+"""Tables of config.toml about messages."""
 
 
 def _reason(error: BackupTrayError) -> str:
@@ -64,7 +72,8 @@ class Settings:
         doubtful: A job that is expected may be unknown: the jobs cannot be read, or one of them has a fault.
         changed_ms: When the file was last changed; 0 if there is none.
         notes: One line if the configuration is broken: it is not followed until the user mends it. Else a line for each job
-            with a fault and for each key without effect.
+            and each channel with a fault, and for each key without effect.
+        channels: The names of the channels that can send; None while they cannot be read.
     """
 
     def __init__(self, places: Places) -> None:
@@ -75,6 +84,7 @@ class Settings:
         self.changed_ms = 0
         self.doubtful = False
         self.notes: tuple[str, ...] = ()
+        self.channels: Collection[str] | None = ()
 
     def read(self) -> object:
         """Read the file if it changed."""
@@ -82,6 +92,7 @@ class Settings:
         if now == self._mark:
             return now
         self._mark, self.audit, self.configured, self.notes = now, AuditConfig(), Configured(), ()
+        self.channels = () if now is None else None
         self.changed_ms = now[0] // 1_000_000 if isinstance(now, tuple) else 0
         self.doubtful = now is not None
         if now is None:
@@ -97,10 +108,26 @@ class Settings:
             self.notes = (f"{wording.UNFOLLOWED} until it is mended: {_reason(error)}",)
             return now
         broken = [f"{wording.UNFOLLOWED} for a job: {_reason(error)}" for error in self.configured.broken.values()]
-        lines = [*broken, *self.configured.notes]
+        lines = [*broken, *self.configured.notes, *(self._of_channels(document) if document is not None else ())]
         more = [f"{len(lines) - _MOST_NOTES} more faults in config.toml: `backup-tray doctor` names them all"]
         self.notes = (*lines[:_MOST_NOTES], *more[: len(lines) > _MOST_NOTES])
         return now
+
+    def _of_channels(self, document: Document) -> list[str]:
+        """Note the channels in *document*, and return a line for each fault and each key without effect."""
+        self.channels = ()
+        if not document.tables.keys() & _OF_CHANNELS:
+            return []
+        channels = import_module("tray.config.channels")  # most have none, and an icon stays in memory all day
+        try:
+            known = channels.configured(document)
+        except ConfigError as error:
+            return [f"{wording.UNFOLLOWED} for messages: {_reason(error)}"]
+        self.channels = [name for name, settings in known.channels.items() if settings.enabled]
+        faults = known.broken.items()
+        return [f"{wording.UNFOLLOWED} for the channel {name}: {_reason(error)}" for name, error in faults] + [
+            *known.notes
+        ]
 
     def concerns(self) -> dict[str, str]:
         """Return by job why it is not fine although its last run says so: its settings have a fault."""
@@ -160,6 +187,38 @@ class Standing:
 
     def _gone(self, begun_ms: int | None) -> bool:
         return begun_ms is None and self.audit is not None
+
+
+class Unsent:
+    """The channels by which messages cannot be sent now, as the sender notes them."""
+
+    def __init__(self, places: Places) -> None:
+        self._file = places.state / UNSENT
+        self._mark: object = None
+        self._why: dict[str, str] = {}
+        self._since: dict[str, int] = {}
+
+    def read(self) -> object:
+        """Read the file if it changed."""
+        now = mark(self._file)
+        if now != self._mark:
+            self._mark, self._why, self._since = now, {}, {}
+            if now is not None:
+                self._why, self._since = unreached.failing(self._file), unreached.since(self._file)
+        return now
+
+    def notes(self, channels: Collection[str] | None, now_ms: int) -> list[str]:
+        """Return a line for each of the configured *channels* that is out, None: of any.
+
+        The desktop gets none: on a server there is none, and the icon says so itself.
+        """
+        out = [name for name in self._why if name != _DESKTOP and (channels is None or name in channels)]
+        return [self._line(name, now_ms) for name in sorted(out)]
+
+    def _line(self, name: str, now_ms: int) -> str:
+        since = self._since.get(name)
+        when = "" if since is None else f" since {wording.moment(since, now_ms)}"
+        return f"Messages by {wording.escape(name)} cannot be sent{when}: {wording.escape(self._why[name]).rstrip('.')}"
 
 
 class Repositories:

@@ -18,7 +18,7 @@ from tray.recording.outage import Outage
 from tray.status import renamed
 from tray.status.expected import Expectations
 from tray.status.job_histories import History
-from tray.status.kept_files import Repositories, Settings, Standing
+from tray.status.kept_files import Repositories, Settings, Standing, Unsent
 from tray.status.live import Live
 from tray.status.schedules import Schedules
 from tray.status.system_status import SystemStatus
@@ -46,7 +46,8 @@ class StatusSource:
         self._expectations = Expectations(places)
         self._settings = Settings(places)
         self._schedules = Schedules(places)
-        self._files = self._repositories, self._standing, self._settings, self._schedules
+        self._unsent = Unsent(places)
+        self._files = self._repositories, self._standing, self._settings, self._schedules, self._unsent
         self._outage = Outage(places)
         self._good: Status | None = None
         self._marks: object = None
@@ -146,6 +147,7 @@ class StatusSource:
             notes=[
                 *self._settings.notes,
                 *self._schedules.notes,
+                *self._unsent.notes(self._settings.channels, now),
                 *notes,
                 *self._live.notes,
                 *self._repositories.notes(now),

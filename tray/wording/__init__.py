@@ -9,7 +9,7 @@ numbers.py  numbers, times, names   progress_bar.py  the bar in a terminal
 expectations.py  by when a job should be backed up again
 """
 
-from tray.wording.expectations import expected, next_words, off, skipped_words, times
+from tray.wording.expectations import expected, moment, next_words, off, skipped_words, times
 from tray.wording.jobs import bad
 from tray.wording.numbers import (
     ago,

@@ -65,6 +65,7 @@ def test_a_fresh_installation_is_healthy(places: Places, tmp_path: Path, monkeyp
             "runs of others",
             "system's instance",
             "schedules",
+            "hourly round",
             "tray",
             "start at login",
         )

@@ -34,8 +34,8 @@ class Channel:
     def send(self, message: Message, status: Status) -> None:
         """Send *message*."""
         until = clock.monotonic() + PATIENCE_SECONDS
-        if find_spec("apprise") is None:
-            raise NotSentError(f"Apprise is not installed; install it with `{pip_command(PACKAGE)}`.", final=True)
+        if (why := missing()) is not None:
+            raise NotSentError(why, final=True)
         url = secrets.of(self._settings) or self._settings.options.get("url")
         if url is None:
             why = "the address, which Apprise's documentation explains, in the file that `secret_file` names"
@@ -43,10 +43,17 @@ class Channel:
         order = {
             "url": str(url),
             "title": messages.title(message),
-            "body": f"{messages.text(message, message.made_ms)}\n\nMore: {messages.command(message)}",
+            "body": f"{messages.text(message, message.made_ms)}\n\n{messages.more(message)}",
             "type": _type(message),
         }
         _judge(_answer(json.dumps(order).encode(), until - clock.monotonic()))
+
+
+def missing() -> str | None:
+    """Return a sentence with the command that installs Apprise, None if it is there."""
+    if find_spec("apprise") is not None:
+        return None
+    return f"Apprise is not installed; install it with `{pip_command(PACKAGE)}`."
 
 
 def _type(message: Message) -> str:
