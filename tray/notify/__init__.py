@@ -5,6 +5,7 @@ rules.py     the channels that get an event, and the moment; pure
 queue.py     the durable queue: events, messages, and the memory of the news, in one SQLite file     queue_file.py  opens it
 fill.py      from the present status into the queue           wakes.py    since when the machine is awake
 sender.py    the short-lived process that does both; nothing waits for it
+alive.py     that Backup Tray itself is at work, once an hour
 secrets.py   the secret of a channel                          snooze.py   a rest for the messages about a job
 channels/    one module a kind of channel
 notices.py   the notices of the desktop that a message asks for; pure. notification_server.py shows them, shown_notices.py remembers

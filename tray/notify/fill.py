@@ -18,7 +18,7 @@ from tray.core.model import EndedRun, Status
 from tray.core.model.events import Event, EventKind
 from tray.core.paths import Places
 from tray.core.sender import LOGIN
-from tray.notify import digest, snooze, wakes
+from tray.notify import alive, digest, snooze, wakes
 from tray.notify.news import Known, News, breach
 from tray.notify.queue import Delivery, Queue
 from tray.notify.rules import Rules, due
@@ -49,6 +49,9 @@ def now(places: Places, queue: Queue, known: Notify) -> Status:
 
     Where a session of the user has begun, its desktop shows a breach anew, and at once the messages that waited for a desktop.
     """
+    begun_ms = clock.now_ms()
+    if watched := alive.is_due(queue, known, begun_ms):
+        alive.verify(places)
     status = present(places)
     now_ms, memory = clock.now_ms(), queue.memory()
     calm, morning = wakes.look(places)
@@ -70,6 +73,9 @@ def now(places: Places, queue: Queue, known: Notify) -> Status:
     login = queue.mark(LOGIN) is not None
     if login:
         more += _at_login(news, status, rules, footer)
+    if watched and (at_work := alive.event(base, status, begun_ms)) is not None:
+        more += rules.deliveries([at_work], now_ms)
+        marks[alive.MARK] = now_ms
     events = [*news.events, *(delivery.event for delivery in more)]
     queue.tell(news.memory, events, [*rules.deliveries(news.events, now_ms), *more], marks)
     if login:
