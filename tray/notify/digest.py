@@ -1,16 +1,17 @@
 """Make the digest: how every job is, once a week, so that silence never has to mean that all is well."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from tray import wording
 from tray.core import clock
 from tray.core.dataclass import replace
-from tray.core.model import BACKUP, WORST_FIRST, Instance, JobStatus, State, Status
+from tray.core.model import BACKUP, CHECK, WORST_FIRST, Instance, JobStatus, State, Status
 from tray.core.model.events import Event, EventKind
 from tray.core.paths import Places
 from tray.notify import four_weeks
 from tray.wording import jobs as of_jobs
+from tray.wording import messages
 
 MOST_ROWS = 40
 """So many jobs are listed, the worst first: some mail programs cut a mail at 102 kB."""
@@ -21,33 +22,58 @@ _MOST_LINES = 20
 _NAME_UNITS = 60
 
 
-def digest(places: Places, base: Event, status: Status, now_ms: int) -> Event:
+def digest(places: Places, base: Event, status: Status, now_ms: int, names: Collection[str] = ()) -> Event:
     """Return the digest of *status*.
 
     Args:
         base: An event with the log and the host.
+        names: The only jobs to tell of, their checks included; none: all.
 
     Returns:
         An event whose facts are `title`, `state` (of everything), `lines` (sentences: jobs that are not fine, the audit log,
-        notes), `rows` (a job each, those that are overdue first: `job`, `instance`, `kind`, `state`, `word`, `last_good` and `next`
-        as RFC 3339 or null, `bytes` or null, `days` where they are known), and `first_day` of those days.
+        notes), and those of `_table`.
     """
-    ranked = sorted(
-        (job for job in status.jobs if job.last is None or job.last.user is None),
-        key=lambda job: (_ORDER.index(job.state), job.kind != BACKUP, job.job),
-    )
-    jobs = ranked[:MOST_ROWS]
-    own = [job.job for job in jobs if job.kind == BACKUP and job.instance is Instance.USER][:MOST_CALENDARS]
-    days = four_weeks.of_jobs(places, own, now_ms)
-    settled = replace(status, runs=())
+    settled = replace(_only(status, names) if names else status, runs=())
+    jobs = [job for job in settled.jobs if job.last is None or job.last.user is None]
     facts = {
         "title": wording.lines(settled, now_ms)[0],
-        "state": status.state.value,
-        "lines": _lines(settled, ranked, now_ms),
-        "first_day": four_weeks.first_day(now_ms).isoformat(),
-        "rows": [_row(job, days) for job in jobs],
+        "state": settled.state.value,
+        "lines": _lines(settled, sorted(jobs, key=_by_need), now_ms),
+        **_table(places, jobs, now_ms),
     }
     return replace(base, id=clock.new_id(), kind=EventKind.DIGEST, at_ms=now_ms, facts=facts)
+
+
+def reminder(places: Places, base: Event, status: Status, names: Collection[str], now_ms: int) -> Event:
+    """Return the event that reminds of the jobs *names*, which are not fine, with the facts of `_table`."""
+    event = messages.reminder(base, status, names, now_ms)
+    jobs = [job for job in status.jobs if job.job in names]
+    return replace(event, facts={**event.facts, **_table(places, jobs, now_ms)})
+
+
+def _only(status: Status, names: Collection[str]) -> Status:
+    """Return *status* with the jobs *names* alone; a state that no job explains stays."""
+    jobs = tuple(job for job in status.jobs if job.job in names or job.job.removesuffix(f" ({CHECK})") in names)
+    if status.state in (State.UNAVAILABLE, State.TAMPERED) or status.state not in {job.state for job in status.jobs}:
+        return replace(status, jobs=jobs)
+    state = min((job.state for job in jobs), key=WORST_FIRST.index, default=State.NONE)
+    return replace(status, jobs=jobs, state=state)
+
+
+def _table(places: Places, jobs: Iterable[JobStatus], now_ms: int) -> dict[str, Any]:
+    """Return the facts about each job.
+
+    `rows`, those that are overdue first, each with `job`, `instance`, `kind`, `state`, `word`, `last_good` and `next` as RFC 3339
+    or null, `bytes` or null, and `days` where they are known; `first_day` of those.
+    """
+    shown = sorted(jobs, key=_by_need)[:MOST_ROWS]
+    own = [job.job for job in shown if job.kind == BACKUP and job.instance is Instance.USER][:MOST_CALENDARS]
+    days = four_weeks.of_jobs(places, own, now_ms)
+    return {"first_day": four_weeks.first_day(now_ms).isoformat(), "rows": [_row(job, days) for job in shown]}
+
+
+def _by_need(job: JobStatus) -> tuple[int, bool, str]:
+    return _ORDER.index(job.state), job.kind != BACKUP, job.job
 
 
 def _lines(status: Status, jobs: list[JobStatus], now_ms: int) -> list[str]:

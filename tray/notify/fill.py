@@ -25,7 +25,6 @@ from tray.notify.rules import Rules, due
 from tray.rhythm import zones
 from tray.rhythm.slots import calendar
 from tray.status import StatusSource
-from tray.wording import messages
 
 _SECONDS = 2.0
 
@@ -65,10 +64,10 @@ def now(places: Places, queue: Queue, known: Notify) -> Status:
         for name, channel in known.channels.items():
             down = rules.reminded(channel, news.memory, queue.mark(f"reminded:{name}"), now_ms, morning)
             if down:
-                more += [Delivery(event, name, now_ms) for event in reminding(base, status, down, now_ms, footer)]
+                more += [Delivery(event, name, now_ms) for event in reminding(places, base, status, down, now_ms)]
                 marks[f"reminded:{name}"] = now_ms
         for name in digests_due(known, queue, now_ms, marks):
-            event = digest.digest(places, base, status, now_ms)
+            event = digest.digest(places, base, status, now_ms, known.channels[name].jobs)
             more.append(Delivery(event, name, *due(known.channels[name], event, now_ms)))
     login = queue.mark(LOGIN) is not None
     if login:
@@ -84,16 +83,14 @@ def now(places: Places, queue: Queue, known: Notify) -> Status:
     return status
 
 
-def reminding(
-    base: Event, status: Status, down: Mapping[str, Known], now_ms: int, footer: Callable[[], str]
-) -> Iterator[Event]:
+def reminding(places: Places, base: Event, status: Status, down: Mapping[str, Known], now_ms: int) -> Iterator[Event]:
     """Yield the events that remind of the incidents *down*: a breach by itself, and all jobs together."""
     for known in down.values():
         if known.kind is EventKind.BREACH and status.audit is not None:
-            yield breach(base, status.audit, known, footer())
+            yield breach(base, status.audit, known, _footer(places))
     jobs = [known.job for known in down.values() if known.job is not None]
     if jobs:
-        yield messages.reminder(base, status, set(jobs), now_ms)
+        yield digest.reminder(places, base, status, set(jobs), now_ms)
 
 
 def _at_login(news: News, status: Status, rules: Rules, footer: Callable[[], str]) -> Iterator[Delivery]:

@@ -133,6 +133,10 @@ def command(message: Message) -> str:
         return "backup-tray status"
     if event.kind is EventKind.BREACH:
         return "backup-tray audit verify"
+    if event.kind in (EventKind.CHANNEL, EventKind.TEST):
+        return "backup-tray notify"
+    if event.kind in (EventKind.REMINDER, EventKind.DIGEST):
+        return "backup-tray status"
     if event.run is not None:
         return f"backup-tray report {escape(event.run)}"
     return _why_command(event)

@@ -9,9 +9,9 @@ from tray.core.dataclass import replace
 from tray.core.model import AuditStanding, Outcome, State, Status
 from tray.core.model.events import Event, EventKind, Message
 from tray.core.paths import Places
-from tray.notify.digest import MOST_ROWS, digest
+from tray.notify.digest import MOST_ROWS, digest, reminder
 from tray.notify.mail import as_html, as_text
-from tray.notify.mail.letter import CRITICAL, ERROR, OK, letter, tone_of
+from tray.notify.mail.letter import CRITICAL, ERROR, OK, WARNING, letter, tone_of
 
 pytestmark = pytest.mark.usefixtures("utc")
 HOUR = 3_600_000
@@ -62,6 +62,25 @@ def test_a_breach_is_the_worst_of_all(places: Places) -> None:
     event = made(places, replace(judged(ended("home")), state=State.TAMPERED, audit=standing))
     assert tone_of(event) == CRITICAL
     assert "TAMPERED" in event.facts["title"]
+
+
+def test_a_channel_for_some_jobs_tells_of_those_alone(places: Places) -> None:
+    """Their checks belong to them; the state and the title are theirs."""
+    runs = [ended("home"), ended("home (check)", kind="check"), ended("other", Outcome.FAILED)]
+    event = digest(places, BASE, judged(*runs), clock.now_ms(), ("home",))
+    assert (event.facts["title"], tone_of(event)) == ("Your backup is fine", OK)
+    assert [row["job"] for row in event.facts["rows"]] == ["home", "home (check)"]
+    unclear = replace(judged(*runs), state=State.WARNING, notes=("config.toml is not followed",))
+    assert tone_of(digest(places, BASE, unclear, clock.now_ms(), ("home",))) == WARNING
+
+
+def test_a_reminder_has_a_row_for_each_job_that_is_down(places: Places) -> None:
+    """Nothing that is fine stands in it."""
+    status = judged(ended("fine"), ended("broken", Outcome.FAILED), ended("worse", Outcome.FAILED))
+    event = reminder(places, BASE, status, {"broken", "worse"}, clock.now_ms())
+    assert event.kind is EventKind.REMINDER
+    assert [row["job"] for row in event.facts["rows"]] == ["broken", "worse"]
+    assert [line.partition(":")[0] for line in event.facts["lines"]] == ["broken", "worse"]
 
 
 def test_a_run_that_goes_on_hides_nothing(places: Places) -> None:

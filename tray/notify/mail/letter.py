@@ -205,14 +205,19 @@ def _rest(message: Message, events: list[Event]) -> tuple[str, ...]:
 
 def _footer(message: Message, host: str) -> tuple[str, ...]:
     logs = dict.fromkeys(_cut(event.log) for event in message.events if event.log)
-    zone = clock.local(message.made_ms)
     channel = message.channel
     return (
-        f"Backup Tray on {_cut(host)} sent this mail. Times are those of that machine ({zone:%Z}, UTC{zone:%z}).",
+        f"Backup Tray on {_cut(host)} sent this mail. Times are those of that machine ({_zone(message.made_ms)}).",
         *(f"Audit log: {log.removeprefix('backup-tray/')}" for log in logs),
         f"Message: {_cut(message.id)}",
         f'Change or mute these mails under `[channels.{channel}]` in config.toml: `quiet = "22:00-07:00"`, `digest = "off"`.',
     )
+
+
+def _zone(ms: int) -> str:
+    """Return the machine's time zone: "UTC", or "CET, UTC+01:00"."""
+    name, offset = f"{clock.local(ms):%Z}", f"{clock.local(ms):%z}"
+    return "UTC" if not int(offset) else f"{_cut(name)}, UTC{offset[:3]}:{offset[3:5]}"
 
 
 def _row(row: Mapping[str, Any], made_ms: int) -> Row:

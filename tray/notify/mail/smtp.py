@@ -74,7 +74,8 @@ def deliver(mail: Mail, server: Server, seconds: float, *, all_or_none: bool) ->
             return _hand_over(client, mail, all_or_none=all_or_none)
     except (OSError, smtplib.SMTPException, ValueError, _FloodError) as error:  # UnicodeError is a ValueError
         if clock.monotonic() >= deadline:
-            raise NotSentError(f"{_at(server)} did not take the mail in time.") from error
+            hint = "; port 465 speaks TLS at once: write `smtps://`" if server.port == 465 and not server.tls else ""
+            raise NotSentError(f"{_at(server)} did not take the mail in time{hint}.") from error
         raise _not_sent(error, server) from error
 
 
