@@ -136,7 +136,7 @@ class News:
         began = before.kind is None
         worse = before.kind is not None and _RANKS[bad] > _RANKS[before.kind]
         if began or worse:
-            event = self._about(job, bad, about if new else None)
+            event = self._about(job, bad, about if new and about is not None and _brought(bad, about) else None)
             since = before.since_ms or event.at_ms
             event = replace(event, incident=before.incident or event.id, since_ms=since)
             now_ms = self._status.as_of_ms
@@ -219,6 +219,11 @@ def breach(base: Event, audit: AuditStanding, known: Known, footer: str) -> Even
         facts={"kind": audit.kind, "footer": footer if audit.instance is Instance.USER else ""},
     )
     return replace(event, incident=known.incident or event.id, since_ms=known.since_ms or at_ms)
+
+
+def _brought(bad: EventKind, run: EndedRun) -> bool:
+    """Whether the end of *run* is the event: a good run does not make a job overdue, nor does it bring a concern about it."""
+    return bad is not EventKind.OVERDUE and run.outcome is not Outcome.SUCCEEDED
 
 
 def _at(job: JobStatus, kind: EventKind, run: EndedRun | None, now_ms: int) -> int:
