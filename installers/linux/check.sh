@@ -19,7 +19,7 @@ if command -v apt-get >/dev/null 2>&1; then
     apt_install ca-certificates python3 python3-venv python3-gi gir1.2-gtk-3.0 gir1.2-webkit2-4.1 \
         restic borgbackup borgmatic rclone rsync duplicity rdiff-backup dar faketime strace locales \
         gcc pkg-config python3-dev libacl1-dev libssl-dev liblz4-dev libzstd-dev libxxhash-dev zstd \
-        xvfb dbus dbus-x11 xfce4-panel trayer openbox dunst xdotool imagemagick x11-utils libglib2.0-bin xfconf adwaita-icon-theme \
+        xvfb dbus dbus-x11 xfce4-panel trayer openbox dunst xfce4-notifyd mako-notifier sway xdotool imagemagick x11-utils libglib2.0-bin xfconf adwaita-icon-theme \
         librsvg2-common at-spi2-core fonts-dejavu-core webkit2gtk-driver systemd libpam-systemd dbus-user-session cron anacron libxml2-utils \
         backintime-common duply rsnapshot prometheus prometheus-node-exporter prometheus-alertmanager icinga2-bin mosquitto mosquitto-clients gnome-keyring libsecret-tools postfix openssh-server sudo passwd git procps
 else

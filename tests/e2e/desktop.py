@@ -322,12 +322,17 @@ class Desktop:
         return self._placed("POPUP_MENU") or self._placed("DROPDOWN_MENU")
 
     def _placed(self, kind: str) -> tuple[int, int, int, int] | None:
-        """Return the place of the first visible window of a kind (EWMH, _NET_WM_WINDOW_TYPE)."""
-        for window, *place in self.windows():
-            if kind in self._output("xprop", "-id", window, "_NET_WM_WINDOW_TYPE"):
-                if "IsViewable" in self._output("xwininfo", "-id", window):
-                    return place[0], place[1], place[2], place[3]
-        return None
+        """Return the place of the first visible window of a kind."""
+        return next(iter(self.places(kind)), None)
+
+    def places(self, kind: str) -> list[tuple[int, int, int, int]]:
+        """Return the places of the visible windows of a kind (EWMH, _NET_WM_WINDOW_TYPE): x, y, width, height."""
+        return [
+            (place[0], place[1], place[2], place[3])
+            for window, *place in self.windows()
+            if kind in self._output("xprop", "-id", window, "_NET_WM_WINDOW_TYPE")
+            and "IsViewable" in self._output("xwininfo", "-id", window)
+        ]
 
     def _output(self, *argv: str) -> str:
         return subprocess.run(argv, env=self.env, capture_output=True, text=True, timeout=60).stdout

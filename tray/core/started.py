@@ -1,5 +1,6 @@
 """Follow processes of this program that a click started, such as a window: one that ends at once with an error says why."""
 
+import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -12,6 +13,8 @@ QUICK_SECONDS = 15.0
 """A process that ends with an error so soon after its start did nothing; a window never came up."""
 
 _TAIL = 4000
+_ON_PURPOSE = (-signal.SIGINT, -signal.SIGTERM, 0)
+"""Codes of a process that was told to end, as at the end of the session, or that did its work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class Started:
             if code is None:
                 continue
             self._children.remove(child)
-            if code != 0 and clock.monotonic() - child.since < QUICK_SECONDS:
+            if code not in _ON_PURPOSE and clock.monotonic() - child.since < QUICK_SECONDS:
                 failed.append(Failure(child.command, code, _reason(child.errors, code)))
             child.errors.close()
         return failed

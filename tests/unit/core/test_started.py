@@ -21,11 +21,15 @@ def test_a_name_that_no_command_can_have_is_explained() -> None:
 
 
 def test_a_process_that_ran_for_long_is_not_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Closing a window, or killing it later, brings no notification; the last words count if no error was told."""
+    """Closing a window, ending it, or killing it later, brings no notification; the last words count if no error was told."""
     monkeypatch.setattr(
         ourselves,
         "command",
-        lambda _window, code: [sys.executable, "-c", f"import sys; print('odd', file=sys.stderr); sys.exit({code})"],
+        lambda _window, code: [
+            sys.executable,
+            "-c",
+            f"import os, sys; print('odd', file=sys.stderr); sys.exit({code})",
+        ],
     )
     opened = started.Started()
     opened.start("window", "0")
@@ -34,6 +38,9 @@ def test_a_process_that_ran_for_long_is_not_a_failure(monkeypatch: pytest.Monkey
     opened.start("window", "3")
     opened._children[0].process.wait(60)
     assert opened.failures() == [started.Failure("window", 3, "odd")]
+    assert opened.failures() == []
+    opened.start("window", "-1, os.kill(os.getpid(), 15)")
+    opened._children[0].process.wait(60)
     assert opened.failures() == []
     monkeypatch.setattr(started, "QUICK_SECONDS", 0)
     opened.start("window", "3")

@@ -1,0 +1,178 @@
+"""Notices on real desktops: shown by the sender after a run, replaced, taken away, and their buttons; no tray runs."""
+
+import shlex
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.notification_servers import Dunst, Mako, Shower, Xfce, end, ours, pages, run, shower
+from tests.e2e.trays import keep
+from tests.waiting import wait_for
+from tray.core.paths import Places, private
+from tray.core.sender import PART
+from tray.notify import queue_file
+from tray.status import StatusSource
+
+KINDS = ["dunst", "xfce", "mako"]
+
+
+@pytest.fixture(params=KINDS)
+def desktop(request: pytest.FixtureRequest, tmp_path: Path, places: Places) -> Iterator[Shower]:
+    """Each of the desktops."""
+    with shower(request.param, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def dunst(tmp_path: Path, places: Places) -> Iterator[Dunst]:
+    """A desktop with dunst."""
+    with shower("dunst", tmp_path) as made:
+        assert isinstance(made, Dunst)
+        yield made
+
+
+def configure(places: Places, *jobs: str, command: str = "exit 3") -> None:
+    """Have jobs that run a command of the shell."""
+    private(places.config)
+    tables = "".join(f"[jobs.'{job}']\ncommand = ['sh', '-c', {command!r}]\n" for job in jobs)
+    places.config_file.write_text(f"version = 1\n{tables}")
+
+
+def a_minute_passes(places: Places) -> None:
+    """Let the desktop be told of the next event at once."""
+    with closing(queue_file.opened(places)) as queue:
+        queue.set_mark("sent:desktop", None)
+
+
+def last_run(places: Places, job: str) -> str:
+    """Return the id of the last run of a job."""
+    with closing(StatusSource(places, role="cli", start_tracker=False)) as source:
+        (run_id,) = [known.last.run for known in source.poll().jobs if known.job == job and known.last is not None]
+    return run_id
+
+
+def test_each_button_does_its_work_where_no_tray_runs(desktop: Shower, places: Places, tmp_path: Path) -> None:
+    """Report, details, another run, silence: the window opens at the page, and the notice goes with the click."""
+    ran = tmp_path / "ran"
+    configure(places, "a", "b", "c", "d", command=f"echo x >> {shlex.quote(str(ran))}; exit 3")
+    for job, label in {"a": "View Report", "b": "Details", "c": "Run Again", "d": "Snooze 1 Day"}.items():
+        assert run(desktop.env, "backup", job).returncode == 3
+        wait_for(lambda: desktop.shown() == 1, what="the notice")
+        desktop.press(label)
+        match job:
+            case "a":
+                wait_for(lambda: pages() == [f"report/{last_run(places, 'a')}"], what="the report")
+                end("window")
+            case "b":
+                wait_for(lambda: pages() == ["job/b"], what="the page of the job")
+                end("window")
+            case "c":
+                wait_for(lambda: ran.read_text().count("x") == 4, what="another run")
+            case "d":
+                wait_for(lambda: _snoozed(places) == ["job:user:d"], what="the rest of its messages")
+        wait_for(lambda: desktop.shown() == 0, what="the end of the notice")
+        a_minute_passes(places)
+    wait_for(lambda: not ours(PART), what="the end of the sender, which no notice needs any more")
+
+
+def _snoozed(places: Places) -> list[str]:
+    with closing(queue_file.opened(places)) as queue:
+        return [name.removeprefix("snoozed:") for name in queue.marks("snoozed:")]
+
+
+def test_the_next_good_run_takes_the_place_of_the_failure(desktop: Shower, places: Places) -> None:
+    """One notice for each job, and a second sender finds the notice of the first one."""
+    configure(places, "home")
+    assert run(desktop.env, "backup", "home").returncode == 3
+    wait_for(lambda: desktop.shown() == 1, what="the notice")
+    a_minute_passes(places)
+    end(PART)
+    configure(places, "home", command="exit 0")
+    before = _picture(desktop)
+    assert run(desktop.env, "backup", "home").returncode == 0
+    wait_for(lambda: _is_good(desktop, before), what="the good news")
+    assert desktop.shown() <= 1
+
+
+def _picture(desktop: Shower) -> bytes:
+    return desktop.desk.screenshot(desktop.desk.folder / "now.png").tobytes() if isinstance(desktop, Xfce) else b""
+
+
+def _is_good(desktop: Shower, before: bytes) -> bool:
+    if isinstance(desktop, Dunst):
+        return bool(desktop.texts) and desktop.texts[-1].startswith("home: backup succeeded again\n")
+    if isinstance(desktop, Mako):
+        return [notice["summary"]["data"] for notice in desktop.listed()] == ["home: backup succeeded again"]
+    return desktop.shown() == 1 and _picture(desktop) != before  # Xfce's tells no words
+
+
+def test_an_acknowledged_failure_takes_its_notice_away(desktop: Shower, places: Places) -> None:
+    """The user has seen it elsewhere."""
+    configure(places, "home")
+    assert run(desktop.env, "backup", "home").returncode == 3
+    wait_for(lambda: desktop.shown() == 1, what="the notice")
+    a_minute_passes(places)
+    assert run(desktop.env, "seen", "home").returncode == 0
+    wait_for(lambda: desktop.shown() == 0, what="the end of the notice")
+
+
+def test_a_hostile_name_is_shown_as_it_is(desktop: Shower, places: Places, tmp_path: Path) -> None:
+    """Neither markup nor a line end nor a bidi override of a name or a reason takes effect."""
+    name = "<b>R&D</b>\n\u202egnp"
+    assert run(desktop.env, "run", "--job", name, "--", "sh", "-c", "echo '<i>x</i> & y' >&2; exit 3").returncode == 3
+    wait_for(lambda: desktop.shown() == 1, what="the notice")
+    title = "<b>R&D</b>\\n\\u202egnp: backup failed"
+    if isinstance(desktop, Dunst):
+        assert wait_for(lambda: desktop.texts)[0].split("\n")[0] == title
+        desktop.desk.screenshot(tmp_path / "hostile.png")
+    if isinstance(desktop, Mako):
+        assert [notice["summary"]["data"] for notice in desktop.listed()] == [title]
+
+
+def test_a_desktop_that_is_restarted_gets_the_next_notice(dunst: Dunst, places: Places) -> None:
+    """The sender of before ends with the program that showed its notice; the next one begins anew."""
+    configure(places, "home")
+    assert run(dunst.env, "backup", "home").returncode == 3
+    wait_for(lambda: dunst.shown() == 1, what="the notice")
+    dunst.desk.end(dunst.process)
+    wait_for(lambda: not ours(PART), what="the end of the sender")
+    dunst.start()
+    a_minute_passes(places)
+    configure(places, "home", command="exit 0")
+    assert run(dunst.env, "backup", "home").returncode == 0
+    wait_for(lambda: len(dunst.texts) == 2, what="the next notice")
+    assert dunst.texts[1].startswith("home: backup succeeded again")
+
+
+def test_a_backup_of_cron_reaches_the_desktop_and_its_window_the_screen(dunst: Dunst, places: Places) -> None:
+    """Neither DISPLAY nor the address of the bus is in cron's environment; the bus lies where systemd keeps it."""
+    address = dict(part.split("=") for part in dunst.env["DBUS_SESSION_BUS_ADDRESS"].partition(":")[2].split(","))
+    runtime = Path(dunst.env["XDG_RUNTIME_DIR"])
+    (runtime / "bus").symlink_to(address["path"])
+    cron = {name: dunst.env[name] for name in ("PATH", "HOME", "XDG_RUNTIME_DIR", "LANG") if name in dunst.env}
+    cron |= {name: value for name, value in dunst.env.items() if name.startswith(("BACKUP_TRAY", "TMPDIR"))}
+    configure(places, "home")
+    assert run(cron, "backup", "home").returncode == 3
+    wait_for(lambda: dunst.shown() == 1, what="the notice")
+    dunst.press("View Report")
+    wait_for(lambda: dunst.desk.titles("Backup Status"), what="the window on the screen")
+    assert pages() == [f"report/{last_run(places, 'home')}"]
+
+
+@pytest.mark.parametrize("kind", ["dunst", "dunst-light", "xfce"])
+def test_pictures_of_notices(kind: str, tmp_path: Path, places: Places) -> None:
+    """A failure and its end are drawn, dark and light: they are kept where `KEEP_PICTURES` names a folder."""
+    with shower(kind, tmp_path) as desktop:
+        desk = desktop.desk  # type: ignore[attr-defined]
+        empty = desk.screenshot(tmp_path / "empty.png")
+        configure(places, "home")
+        assert run(desktop.env, "backup", "home").returncode == 3
+        wait_for(lambda: desktop.shown() == 1, what="the notice")
+        drawn = wait_for(lambda: _other(desk.screenshot(tmp_path / "now.png"), empty), what="its picture")
+        keep(drawn.crop((640, 0, 1280, 300)), f"notice-{kind}.png")
+
+
+def _other(now: object, before: object) -> object:
+    return now if now.tobytes() != before.tobytes() else None  # type: ignore[attr-defined]
