@@ -27,8 +27,8 @@ from tray.notify.mail.letter import letter
 
 HELD_BACK_MS = 300_000
 """So long a mail to several waits for a recipient whom the server refuses for now, as many do at the first mail of a sender."""
-MOST_REPORT = 8 << 20
-"""A larger report is not attached."""
+MOST_REPORT = 5 << 20
+"""A larger report is not attached: many servers take no mail above 10 MB, and it grows by a third on the way."""
 _REPORT_SECONDS = 12.0
 _LEAST_SECONDS = 8.0
 """So much of the time is left to the server, whatever comes before."""

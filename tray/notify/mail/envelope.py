@@ -24,7 +24,6 @@ from tray.wording import messages
 MOST_THREADS = 20
 """A mail about more incidents refers to the first of them only."""
 _UNSAFE = re.compile(r"[^A-Za-z0-9.-]+")
-_OPENS = (EventKind.FAILURE, EventKind.WARNING, EventKind.OVERDUE, EventKind.BREACH, EventKind.CHANNEL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +92,11 @@ def domain(host: str) -> str:
 
 def _ids(message: Message, name: str) -> tuple[str, list[str]]:
     """Return the id of the mail, and those of the threads that it belongs to."""
-    threads = list(dict.fromkeys(_thread(message, event, name) for event in message.events if event.incident))
-    if len(message.events) == 1 and _begins(message.events[0]):
+    events = [event for event in message.events if event.incident and event.kind is not EventKind.SUCCESS]
+    threads = list(dict.fromkeys(_thread(message, event, name) for event in events))
+    if len(message.events) == 1 and threads and events[0].id == events[0].incident:
         return threads[0], []
     return f"<{_UNSAFE.sub('-', message.id)}@{name}>", threads[:MOST_THREADS]
-
-
-def _begins(event: Event) -> bool:
-    return event.kind in _OPENS and bool(event.incident) and event.id == event.incident
 
 
 def _thread(message: Message, event: Event, name: str) -> str:

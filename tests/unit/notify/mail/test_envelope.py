@@ -56,10 +56,11 @@ def test_two_channels_make_two_mails() -> None:
     assert sent(message(failure()))["Message-ID"] != sent(replace(message(failure()), channel="office"))["Message-ID"]
 
 
-def test_an_incident_of_a_digest_is_none() -> None:
-    """A digest opens no thread."""
-    mail = sent(message(digest()))
-    assert (mail["Message-ID"], mail["References"]) == (OWN, None)
+def test_neither_a_digest_nor_a_success_belongs_to_a_thread() -> None:
+    """A mail program shows each by itself, not as an answer to a mail that never was."""
+    for event in (digest(), recovered(kind=EventKind.SUCCESS, id="e3", incident="e3")):
+        mail = sent(message(event))
+        assert (mail["Message-ID"], mail["References"]) == (OWN, None)
 
 
 def test_automatic_mail_says_so() -> None:
