@@ -30,7 +30,7 @@ from tray.core.model import AuditStanding, Instance, Outcome, State, Status
 from tray.core.paths import Places
 
 pytestmark = pytest.mark.e2e
-EVERY_PAGE = ("dashboard", "history", "audit", "entry/3", "report", "log", "create", "import", "guide")
+EVERY_PAGE = ("dashboard", "history", "audit", "entry/3", "report", "log", "create", "import", "guide", "notifications")
 HOUR = 3_600_000
 LONG = "very long " * 1000
 RUNS = 130

@@ -28,7 +28,7 @@ from tray.core.model import (
 )
 
 pytestmark = pytest.mark.e2e
-EVERY_PAGE = ("dashboard", "history", "audit", "create", "import", "guide")
+EVERY_PAGE = ("dashboard", "history", "audit", "create", "import", "guide", "notifications")
 
 
 @pytest.fixture(scope="module")
@@ -282,7 +282,9 @@ def test_nothing_but_our_calls_is_reachable(window: Driven, name: str) -> None:
     window.ask(name, {"secret": "guess", "arguments": {}})
     window.ask(name, {"key": "_State__window", "value": "x", "arguments": {}})
     window.ask(name, [])
-    assert window.driver.execute_async_script("BT.call('guide').then((found) => arguments[0](found.length))") == 4
+    assert (
+        window.driver.execute_async_script("BT.call('guide').then((found) => arguments[0](found.places.length))") == 4
+    )
     assert "777" not in window.script("return heard")
     assert window.script("return Object.keys(window.pywebview.api)") == []
     assert window.script("return [BT.boot.secret, document.getElementById('boot')]") == [None, None]

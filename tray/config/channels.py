@@ -135,6 +135,11 @@ def _cut_address(match: re.Match[str]) -> str:
     return f"{scheme}://{host}{'' if match['rest'] in ('', '/') else f'/{HIDDEN}'}"
 
 
+def is_name(text: str) -> bool:
+    """Whether *text* can be the name of a channel."""
+    return _NAME.fullmatch(text) is not None
+
+
 def load(places: Places) -> Notify:
     """Return the configured channels; without a file only the desktop.
 
@@ -174,7 +179,7 @@ def _unknown(where: str, table: object, known: tuple[str, ...]) -> list[str]:
 
 
 def _channel(name: str, general: ChannelSettings, values: Mapping[str, Any], fault: Fault) -> ChannelSettings:
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         raise fault("", "a channel's name is 1 to 40 letters, digits, _ and -")
     faults: list[ConfigError] = []
     table = Table(values, fault, faults)

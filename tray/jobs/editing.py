@@ -8,6 +8,8 @@ and `matches` in config.toml makes later runs carry the new one.
 import shlex
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from datetime import date, timedelta
 from typing import Any
 
 from tray.audit import search, spool
@@ -16,6 +18,7 @@ from tray.audit.search.conditions import KINDS
 from tray.audit.search.renames import Names
 from tray.config import file, jobs, saving
 from tray.config.jobs import Configured, Job
+from tray.core import clock
 from tray.core.dataclass import dataclass
 from tray.core.errors import ConfigError, ConfigWriteError, JobChangeError, JobNotFoundError
 from tray.core.paths import Places
@@ -139,6 +142,25 @@ def edit(places: Places, name: str, values: Mapping[str, Any]) -> Job:
         if other != key
     }
     return _set(places, name, {**others, **values}, "job changed")
+
+
+def coming_day(text: str, job: str) -> str:
+    """Return the day that *text* names as "2026-12-24", up to which *job* is to be off.
+
+    Raises:
+        JobChangeError: It is none, or not to come.
+    """
+    today = clock.local(clock.now_ms()).date()
+    why = "A date is written like 2026-12-24."
+    with suppress(ValueError):
+        if (day := date.fromisoformat(text)) > today:
+            return day.isoformat()
+        why = f"Today is {today}, so that day would change nothing."
+    raise JobChangeError(
+        f"No job can be off until {text[:40]!r}.",
+        why=why,
+        next=f"Name a day to come, such as `backup-tray jobs disable {shlex.quote(job)} --until {today + timedelta(14)}`.",
+    )
 
 
 def disable(places: Places, name: str, until: str | None = None, *, on: bool = False) -> Job:

@@ -1,17 +1,17 @@
 """List every question that a page may ask, with the check of every argument. A page can reach nothing else."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from tray.core import clock
 from tray.core.model import BACKUP, CHECK, Control
 from tray.core.paths import Places
 from tray.jobs import configured, first_backup
 from tray.status import control, marking
-from tray.window import audit_page, bridge, export, import_page, lists, run_pages, verification
+from tray.window import audit_page, bridge, export, import_page, lists, notify_page, run_pages, verification
 from tray.window.bridge import Call
 from tray.window.create_page import Setup
-from tray.window.job_page import Jobs, a_job
+from tray.window.job_page import LENGTHS, Jobs, a_job
 from tray.window.status_feed import Feed
 
 _PATH, _NAME, _SECRET, _SOURCES = 4096, 80, 1024, 100
@@ -87,6 +87,15 @@ def table(places: Places, feed: Feed, desk: Desk) -> dict[str, Call]:
         ),
         "forget": Call(lambda run: marking.forget_of(places, run), {"run": export.whole_run}),
         "guide": Call(_guide, {}),
+        "notifications": Call(lambda: notify_page.page(places), {}),
+        "test_channel": Call(notify_page.send_test, {"channel": notify_page.a_channel}),
+        "end_rest": Call(
+            lambda job, system: notify_page.end_rest(places, job, system=system),
+            {**of_job, "system": bridge.flag},
+        ),
+        "snooze": Call(jobs.snooze, {**of_job, "length": bridge.one_of(*LENGTHS)}),
+        "turn_off": Call(jobs.turn_off, {**of_job, "until": bridge.text(40)}),
+        "turn_on": Call(jobs.turn_on, of_job),
         "job": Call(jobs.page, of_job),
         "back_up": Call(jobs.back_up, of_job),
         "prove_job": Call(jobs.check, of_job),
@@ -122,5 +131,6 @@ class Paced:
             self._tell(done, total)
 
 
-def _guide() -> list[dict[str, str]]:
-    return [{"where": where, "text": text} for where, text in configured.prefixes()]
+def _guide() -> dict[str, Any]:
+    places = [{"where": where, "text": text} for where, text in configured.prefixes()]
+    return {"places": places, "channels": notify_page.lines()}

@@ -31,6 +31,7 @@ PAGES = (
     "create",
     "import",
     "guide",
+    "notifications",
     "report",
     "log",
     "cancel",

@@ -1,4 +1,4 @@
-"""Answer the page of one job: how it stands, and its buttons for a run, a check, the schedule and the recovery sheet."""
+"""Answer the page of one job: how it stands, and the buttons for a run, a check, the schedule, its messages and the sheet."""
 
 import os
 import threading
@@ -9,16 +9,20 @@ from typing import Any
 from tray import wording
 from tray.config.jobs import DEFAULT_ENGINE, Job, is_name
 from tray.core import clock, ourselves
+from tray.core.clock import DAY_MS
 from tray.core.errors import BackupStartError, BackupTrayError, JobNotFoundError, SchedulerError
-from tray.core.model import BACKUP, CHECK, shown_name
+from tray.core.model import BACKUP, CHECK, Instance, shown_name
 from tray.core.paths import Places
-from tray.jobs import configured, first_run, ways
+from tray.jobs import configured, editing, first_run, ways
+from tray.notify import snooze
 from tray.report import recovery
 from tray.schedule import change, reading, systemd
 from tray.status.schedules import Schedule
 from tray.window import export, view
 from tray.wording.expectations import moment
 
+LENGTHS = {"8h": ("8 hours", 8 * 3_600_000), "1d": ("1 day", DAY_MS), "1w": ("1 week", 7 * DAY_MS), "end": ("", 0)}
+"""For how long the messages about a job can rest: the words, and milliseconds; "end" ends a rest."""
 USUAL_TIME = "20:30"
 """The time that the page proposes, as the terminal does."""
 _NOTHING_PROVEN = 1
@@ -51,7 +55,8 @@ class Jobs:
         try:
             known = configured.find(self._places, job)
         except JobNotFoundError:
-            return {"job": job, "shown": wording.escape(job), "check": shown_name(job, CHECK), "configured": False}
+            facts = {"job": job, "shown": wording.escape(job), "check": shown_name(job, CHECK), "configured": False}
+            return facts | self._messages(job)
         sheet = recovery.kept(self._places, known.name)
         return {
             "job": known.name,
@@ -68,7 +73,8 @@ class Jobs:
             "check_schedule": self._schedule(known.name, CHECK),
             "waits": "target" in known.conditions,
             "watched": wording.escape(known.watched or ""),
-        }
+            "off": wording.off(known.off_until_ms if known.enabled else None) if known.is_off(clock.now_ms()) else "",
+        } | self._messages(known.name)
 
     def back_up(self, job: str) -> None:
         """Start *job*.
@@ -139,6 +145,42 @@ class Jobs:
         """
         export.keep_sheet(self._places, job)
         return self.page(job)
+
+    def snooze(self, job: str, length: str) -> dict[str, Any]:
+        """Send no message about *job* for a *length* of `LENGTHS`, or again, and return the page.
+
+        Raises:
+            QueueUnavailableError: It cannot be noted.
+        """
+        until_ms = None if length == "end" else clock.now_ms() + LENGTHS[length][1]
+        snooze.put(self._places, job, until_ms)
+        return self.page(job)
+
+    def turn_off(self, job: str, until: str) -> dict[str, Any]:
+        """Turn *job* off up to the day *until*, such as "2026-12-24", and return the page.
+
+        Raises:
+            JobChangeError: That is no day to come.
+            JobNotFoundError, ConfigError, ConfigWriteError: It cannot be changed.
+        """
+        editing.disable(self._places, job, editing.coming_day(until.strip(), job))
+        return self.page(job)
+
+    def turn_on(self, job: str) -> dict[str, Any]:
+        """Turn *job* on again, and return the page.
+
+        Raises:
+            JobNotFoundError, ConfigError, ConfigWriteError: It cannot be changed.
+        """
+        editing.disable(self._places, job, None, on=True)
+        return self.page(job)
+
+    def _messages(self, job: str) -> dict[str, Any]:
+        """Return until when the messages about *job* rest, "" if they do not, and the choices of a length."""
+        now_ms = clock.now_ms()
+        rests = (rest for rest in snooze.rests(self._places) if (rest.job, rest.instance) == (job, Instance.USER))
+        until = next((moment(rest.until_ms, now_ms) for rest in rests), "")
+        return {"rests": until, "lengths": [[key, said] for key, (said, _) in LENGTHS.items() if said]}
 
     def _schedule(self, job: str, kind: str) -> dict[str, Any] | None:
         """Return how the schedule of *job* for runs of this *kind* stands, as the scheduler says now; None without one."""

@@ -24,6 +24,12 @@ class ChannelLines:
     lines: str
     then: tuple[str, ...] = ()
 
+    @property
+    def inline(self) -> str:
+        """The lines as one, to stand below [channels] with others."""
+        _, *keys = self.lines.splitlines()
+        return f"{self.type} = {{ {', '.join(keys)} }}"
+
 
 def _secret(name: str, thing: str) -> str:
     return f"Put {thing} into `{FOLDER}/{name}`, and let only yourself read it: `chmod 600 {FOLDER}/{name}`."
@@ -33,7 +39,7 @@ ALL = (
     ChannelLines(
         "desktop",
         "Desktop",
-        "Notices on this desktop; they come without any line in config.toml, and these lines give them quiet hours.",
+        "Notices on this desktop come without any line; these lines give them quiet hours.",
         '[channels.desktop]\nquiet = "22:00-07:00"',
     ),
     ChannelLines(
@@ -50,9 +56,12 @@ ALL = (
     ChannelLines(
         "ntfy",
         "ntfy",
-        "Messages to the phone by ntfy.sh or a server of your own (`url`).",
+        "Messages to the phone, by ntfy.sh or a server of your own.",
         '[channels.ntfy]\ntopic = "a-name-that-is-hard-to-guess"',
-        ("Subscribe to the same topic in the app. Everyone who guesses its name can read it.",),
+        (
+            "`url` names a server of your own, and `secret_file` the file with an access token.",
+            "Subscribe to the same topic in the app. Everyone who guesses its name can read it.",
+        ),
     ),
     ChannelLines(
         "webhook",

@@ -1,6 +1,6 @@
 """Say how a channel of messages stands, and which rules hold for it: window and terminal show the same words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from tray.core.clock import DAY_MS
@@ -90,6 +90,18 @@ def state(*, enabled: bool, fault: bool, sent_ms: int | None, tested_ms: int | N
     return UNTRIED if sent_ms is None and tested_ms is None else READY
 
 
+def summary(states: Mapping[str, str]) -> tuple[str, str]:
+    """Return how all channels stand, by name, as a kind of sign ("ok", "warn", "fail", "unknown") and a sentence."""
+    by_state = {word: [escape(name) for name in states if states[name] == word] for word in (DEAD, OFF, UNTRIED)}
+    if dead := by_state[DEAD]:
+        return "fail", f"{_listed(dead)} cannot send."
+    if len(by_state[OFF]) == len(states):
+        return "warn", "Every channel is turned off, so no message reaches you."
+    if untried := by_state[UNTRIED]:
+        return "unknown", f"{_listed(untried)}: not tried yet. Send a test message to see whether it arrives."
+    return "ok", "Every channel that is turned on has sent something, and none has a fault."
+
+
 def last(sent_ms: int | None, tested_ms: int | None, now_ms: int) -> str:
     """Return when the last message went out, or the last test if there was none: "last message 5 min ago"; "" if neither."""
     if sent_ms is not None:
@@ -132,7 +144,7 @@ def rules(channel: Rules) -> list[str]:
         lines.append(f"A failure counts only once the last good backup is {_length(channel.only_if_older_ms)} old.")
     if channel.quiet is not None:
         begin, end = map(_clock, channel.quiet)
-        lines.append(f"Quiet from {begin} to {end}: messages wait until then, but for a tampered audit log.")
+        lines.append(f"Quiet from {begin} to {end}: only a tampered audit log is told at once, other messages wait.")
     lines.append("Reminds once a day of all that is still open." if channel.remind else "Sends no reminders.")
     if channel.digest is not None:
         lines.append(f"Says how every job is: {escape(channel.digest)}.")

@@ -1,14 +1,17 @@
 """The page of one job: its schedule, its check, and the processes that its buttons start."""
 
+from datetime import timedelta
+
 import pytest
 
 from tests.unit.schedule import conftest as schedulers
 from tests.unit.schedule.conftest import Crontab
 from tests.waiting import wait_for
-from tray.core import ourselves
-from tray.core.errors import CheckImpossibleError, JobNotFoundError, NotScheduledError, WhenError
+from tray.core import clock, ourselves
+from tray.core.errors import CheckImpossibleError, JobChangeError, JobNotFoundError, NotScheduledError, WhenError
 from tray.core.paths import Places
 from tray.jobs import first_run
+from tray.notify import snooze
 from tray.report import recovery
 from tray.window.job_page import Jobs, a_job
 
@@ -149,3 +152,27 @@ def test_the_page_names_the_sheet_only_where_there_is_one(configured: Places) ->
     sheet.parent.mkdir()
     sheet.write_bytes(b"%PDF")
     assert jobs.page("home")["sheet"] == str(sheet)
+
+
+def test_messages_about_a_job_rest_and_are_sent_again(configured: Places) -> None:
+    """The page says until when; a job that only the log knows can rest, too."""
+    jobs = Jobs(configured, Ends())
+    assert jobs.page("home")["rests"] == ""
+    for name in ("home", "nightly"):
+        assert jobs.snooze(name, "8h")["rests"] != ""
+    assert [length for length, _ in jobs.page("home")["lengths"]] == ["8h", "1d", "1w"]
+    (rest, _) = snooze.rests(configured)
+    assert abs(rest.until_ms - clock.now_ms() - 8 * 3_600_000) < 600_000
+    assert jobs.snooze("home", "end")["rests"] == ""
+
+
+def test_a_job_is_turned_off_until_a_day_and_on_again(configured: Places) -> None:
+    """As `jobs disable --until` does; a day that is none, or past, changes nothing."""
+    jobs = Jobs(configured, Ends())
+    day = (clock.local(clock.now_ms()) + timedelta(days=30)).date().isoformat()
+    for wrong in ("soon", "2020-01-01", ""):
+        with pytest.raises(JobChangeError):
+            jobs.turn_off("home", wrong)
+    assert jobs.page("home")["off"] == ""
+    assert jobs.turn_off("home", f" {day} ")["off"] == f"off until {day}"
+    assert jobs.turn_on("home")["off"] == ""

@@ -1,5 +1,7 @@
 """The words about channels: the lines that add them, how they stand, and their rules."""
 
+from pathlib import Path
+
 import pytest
 
 from tray.config import channels as settings
@@ -86,9 +88,31 @@ def test_the_rules_of_a_channel_are_sentences() -> None:
         "Tells of failures.",
         "Only about the jobs home and a\\nb.",
         "A failure counts only once the last good backup is 3 days old.",
-        "Quiet from 22:00 to 07:30: messages wait until then, but for a tampered audit log.",
+        "Quiet from 22:00 to 07:30: only a tampered audit log is told at once, other messages wait.",
         "Sends no reminders.",
         "Says how every job is: Mon 08:00.",
     ]
     assert len(channels.rules(ChannelSettings("kuma", "kuma", jobs=("home",)))) == 2
     assert channels.rules(ChannelSettings("mqtt", "mqtt")) == ["Shows how every job stands, anew at each change."]
+
+
+def test_the_first_page_shows_the_same_lines() -> None:
+    """README, terminal and window name each channel that needs a line with the same one."""
+    text = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+    assert [kind.type for kind in channel_lines.ALL if kind.type != "desktop" and kind.inline not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("states", "kind", "words"),
+    [
+        ({"desktop": "Ready", "mail": "Cannot send", "a": "Cannot send"}, "fail", "mail and a cannot send."),
+        ({"desktop": "Turned off"}, "warn", "no message reaches you"),
+        ({"desktop": "Ready", "mail": "Not tried yet"}, "unknown", "mail: not tried yet."),
+        ({"desktop": "Ready", "mail": "Turned off"}, "ok", "Every channel that is turned on"),
+    ],
+)
+def test_the_worst_channel_decides_the_sentence(states: dict[str, str], kind: str, words: str) -> None:
+    """Green is shown only if each channel that is on has shown that it works."""
+    shown, sentence = channels.summary(states)
+    assert shown == kind
+    assert words in sentence

@@ -3,8 +3,6 @@
 import shlex
 import sys
 from argparse import ArgumentParser, Namespace
-from contextlib import suppress
-from datetime import date, timedelta
 from typing import Any
 
 from tray import wording
@@ -13,7 +11,6 @@ from tray.cli.jobs import sheet
 from tray.cli.options import from_here
 from tray.config import jobs
 from tray.config.jobs import CONDITIONS, KEYS, RULES, Job, nearest
-from tray.core import clock
 from tray.core.errors import BackupTrayError, UsageError
 from tray.core.paths import places
 from tray.jobs import editing
@@ -161,23 +158,11 @@ def _add_disable(parser: ArgumentParser) -> None:
 
 
 def _disable(args: Namespace) -> int:
-    until = None if args.until is None else _future(args.until, args.job)
+    until = None if args.until is None else editing.coming_day(args.until, args.job)
     editing.disable(places(), args.job, until)
     name, how = wording.escape(args.job), "disabled" if until is None else f"off until {until}"
     print(f"The job {name} is {how}: no schedule runs it, and no backup of it is expected.")
     return 0
-
-
-def _future(text: str, job: str) -> str:
-    """Return the day that *text* names, which must be one to come."""
-    today = clock.local(clock.now_ms()).date()
-    why = "A date is written like 2026-12-24."
-    with suppress(ValueError):
-        if (day := date.fromisoformat(text)) > today:
-            return day.isoformat()
-        why = f"Today is {today}, so that day would change nothing."
-    step = f"Name a day to come, such as `backup-tray jobs disable {shlex.quote(job)} --until {today + timedelta(14)}`."
-    raise UsageError(f"--until {text!r} cannot be used.", why=why, next=step)
 
 
 def _enable(args: Namespace) -> int:

@@ -1,4 +1,4 @@
-// One job: how it stands, its test restore, its schedule and its recovery sheet. The page after "Create First Backup", too.
+// One job: how it stands, its test restore, its schedule, its messages and its recovery sheet. The page after "Create First Backup", too.
 "use strict";
 
 (() => {
@@ -132,6 +132,31 @@
     el("p", { class: "buttons" }, BT.act("save-sheet", "Save to print…")),
     saved && el("p", { class: "note" }, "Saved to ", el("span", { class: "hash" }, saved.path), saved.secret ? ". It holds the password: delete the file when it is printed." : "."));
 
+  const messages = () => card("Messages about it", "messages",
+    data.rests ? [
+      el("div", { class: "row" }, BT.tag("paused", "Resting"), el("span", { class: "grow" }, "No message about it until ", el("b", {}, data.rests), ". Its state is shown as before.")),
+      el("p", { class: "buttons" }, BT.act("end-snooze", "End the rest"), BT.go("notifications", "Notifications", { class: "link" }))]
+      : [
+        el("p", {}, "They go out as the rules of your channels say. You can let them rest while you mend it."),
+        el("p", { class: "buttons" }, el("label", { for: "length", class: "hidden" }, "For how long"),
+          el("select", { id: "length", class: "short" }, data.lengths.map(([value, words]) => el("option", { value }, words))),
+          BT.act("snooze", "Snooze messages"), BT.go("notifications", "Notifications", { class: "link" }))]);
+
+  const pause = () => {
+    if (data.off) {
+      return card("Off for a while", "off",
+        el("div", { class: "row" }, BT.tag("paused", upper(data.off)), el("span", { class: "grow" }, "No schedule runs it, and no backup of it is expected.")),
+        el("p", { class: "buttons" }, BT.act("turn-on", "Turn it on")));
+    }
+    return card("Off for a while", "off",
+      el("form", { id: "off-form", "data-own": "", "data-key": `off-${BT.place.seq}` },
+        el("label", { for: "off-until" }, "Off until"),
+        el("div", { class: "with-button" },
+          el("input", { type: "text", id: "off-until", maxlength: "10", placeholder: "2026-12-24", autocomplete: "off", spellcheck: "false", "aria-describedby": "off-hint" }),
+          el("button", { type: "submit", id: "turn-off" }, "Turn it off")),
+        el("p", { class: "hint", id: "off-hint" }, "Until that day no schedule runs it, and no backup of it is expected. Then it is on again by itself.")));
+  };
+
   const unknown = () => el("div", { class: "card" },
     el("p", {}, el("b", {}, "This job is not in the configuration of Backup Tray: another program starts it."), " Its runs are seen and judged all the same."),
     el("p", { class: "note" }, BT.words("Take it over with `backup-tray jobs import`, or add it with `backup-tray jobs add`. Then it can be started, scheduled and checked here.")));
@@ -153,6 +178,21 @@
       find(`card-${name}`).scrollIntoView({ block: "nearest" });
       return null;
     }
+  };
+
+  // The button that was pressed is gone: go on at the first control of its card.
+  const focusIn = (name) => {
+    const next = find(`card-${name}`) && find(`card-${name}`).querySelector("button, input, select");
+    if (next) next.focus({ preventScroll: true });
+  };
+
+  const turnOff = async () => {
+    const button = find("turn-off");
+    button.disabled = true;
+    await ask("off", (of) => BT.call("turn_off", { ...of, until: find("off-until").value.trim() }));
+    button.disabled = false;
+    if (data.off) focusIn("off");
+    else find("off-until").focus();
   };
 
   Object.assign(BT.actions, {
@@ -179,6 +219,20 @@
     unschedule: () => ask("schedule", (of) => BT.call("unschedule", { ...of, kind: "backup" })),
     "schedule-checks": () => ask("proof", (of) => BT.call("schedule", { ...of, when: "monthly", kind: "check" })),
     "unschedule-checks": () => ask("proof", (of) => BT.call("unschedule", { ...of, kind: "check" })),
+    snooze: async () => {
+      await ask("messages", (of) => BT.call("snooze", { ...of, length: find("length").value }));
+      if (data.rests) BT.said(`No message about it until ${data.rests}.`);
+      focusIn("messages");
+    },
+    "end-snooze": async () => {
+      await ask("messages", (of) => BT.call("snooze", { ...of, length: "end" }));
+      if (!data.rests) BT.said("Messages about it are sent again.");
+      focusIn("messages");
+    },
+    "turn-on": async () => {
+      await ask("off", (of) => BT.call("turn_on", of));
+      focusIn("off");
+    },
     "keep-sheet": () => ask("sheet", (of) => BT.call("keep_sheet", of)),
     "save-sheet": async () => {
       const secret = find("with-password").checked;
@@ -195,6 +249,7 @@
     help: [
       "Restored as a test: the backup program checks the repository, then three files chosen at random are restored into a private folder and compared with what was backed up. Only such a test proves that the backup can be used.",
       "Runs by itself: the scheduler of the system starts the job, also while neither this window nor the icon is open.",
+      "Snooze messages: no channel tells of this job until then. A job that is off is neither run by a schedule nor expected.",
       "The recovery sheet holds the commands that restore the backup on another machine, without Backup Tray. Write the password on it by hand, or have it printed, and keep it where you keep other papers that you cannot lose."],
     open: async (encoded) => {
       data = null;
@@ -209,7 +264,8 @@
       const title = find("title");
       if (title && data) title.focus({ preventScroll: true });
     },
-    submit: async () => {
+    submit: async (form) => {
+      if (form.id === "off-form") return turnOff();
       const button = find("set-schedule");
       button.disabled = true;
       changing = false;
@@ -220,12 +276,12 @@
     },
     draw: () => {
       if (!data) return [BT.back("dashboard", "Dashboard"), BT.hero("none", "One moment.")];
-      if (!data.configured) return [BT.back("dashboard", "Dashboard"), hero(), result(), unknown()];
+      if (!data.configured) return [BT.back("dashboard", "Dashboard"), hero(), result(), unknown(), messages()];
       const live = running("backup");
       return [BT.back("dashboard", "Dashboard"), hero(),
         problems.run && BT.problem(problems.run), result(),
         data.runnable && el("p", { class: "buttons" }, BT.act("back-up", "Back up now", { disabled: Boolean(live || starts(data.shown, live)) })),
-        proof(), times(), sheet()];
+        proof(), times(), messages(), pause(), sheet()];
     },
   };
 })();
