@@ -13,6 +13,7 @@ import hashlib
 import hmac
 import json
 import re
+import socket
 import ssl
 import threading
 from collections.abc import Mapping
@@ -38,6 +39,10 @@ Reply = tuple[int, str, Mapping[str, str]]
 _PLAIN, _JSON = {"Content-Type": "text/plain"}, {"Content-Type": "application/json"}
 
 
+class _Server6(ThreadingHTTPServer):
+    address_family = socket.AF_INET6
+
+
 class Receiver:
     """A server on the loopback.
 
@@ -48,13 +53,15 @@ class Receiver:
         fail: Gives the answer to the next requests instead of the server, until it is None again.
     """
 
-    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None, *, address: str = "127.0.0.1") -> None:
         self.seen: list[dict[str, Any]] = []
         self.refused: list[str] = []
         self.requests: list[str] = []
         self.fail: Reply | None = None
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        server = _Server6 if ":" in address else ThreadingHTTPServer
+        self._server = server((address, 0), _handler(self))
+        self._place = f"[{address}]" if ":" in address else address
         self._server.daemon_threads = True
         self._scheme = "http" if tls is None else "https"
         if tls is not None:
@@ -64,7 +71,7 @@ class Receiver:
     @property
     def url(self) -> str:
         """The address."""
-        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
+        return f"{self._scheme}://{self._place}:{self._server.server_address[1]}"
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -215,6 +222,7 @@ class Healthchecks(Receiver):
 
     Args:
         uuids: The checks that are known by uuid.
+        hosted: Answer to an unknown uuid as healthchecks.io does; else as an own server, with 404.
         key: The ping key of the project; checks by slug are made with `?create=1`.
         slugs: The checks of the project by slug; a slug that stands twice is not unique.
 
@@ -232,9 +240,11 @@ class Healthchecks(Receiver):
         key: str = "k" * 22,
         slugs: tuple[str, ...] = (),
         tls: ssl.SSLContext | None = None,
+        *,
+        hosted: bool = True,
     ) -> None:
         super().__init__(tls)
-        self.uuids, self.key, self.slugs = uuids, key, list(slugs)
+        self.uuids, self.key, self.slugs, self.hosted = uuids, key, list(slugs), hosted
         self.states: dict[str, str] = {}
 
     def take(self, request: Incoming) -> Reply:
@@ -244,11 +254,11 @@ class Healthchecks(Receiver):
         rid = query.get("rid")
         if rid is not None and not re.fullmatch(self._UUID, rid):
             return 400, "invalid uuid format", _PLAIN
-        if by_uuid := re.fullmatch(f"/({self._UUID}){self._ACTIONS}", parts.path):
+        if by_uuid := re.fullmatch(f"(?:/ping)?/({self._UUID}){self._ACTIONS}", parts.path):
             if by_uuid[1] not in self.uuids:
-                return 200, "OK (not found)", _PLAIN  # as the real server has answered ever since
+                return (200, "OK (not found)", _PLAIN) if self.hosted else (404, "not found", _PLAIN)
             return self._ping(by_uuid[1], by_uuid[2], rid, request.body, 200)
-        by_slug = re.fullmatch(rf"/([A-Za-z0-9_-]{{22}})/([a-z0-9_-]{{1,100}}){self._ACTIONS}", parts.path)
+        by_slug = re.fullmatch(rf"(?:/ping)?/([A-Za-z0-9_-]{{22}})/([a-z0-9_-]{{1,100}}){self._ACTIONS}", parts.path)
         if by_slug is None or by_slug[1] != self.key:
             return 404, "not found", _PLAIN
         if self.slugs.count(by_slug[2]) > 1:

@@ -69,7 +69,7 @@ class Channel:
         secret = secrets.of(self._settings)
         address = urlsplit(str(self._settings.options["url"]))
         path = address.path.rstrip("/") + (f"/{quote(secret, safe='')}" if secret is not None else "")
-        words = path.split("/")
+        words = [word.lower() if _UUID.fullmatch(word) else word for word in path.split("/")]
         if sum(bool(_UUID.fullmatch(word)) for word in words) > (1 if secret is None or _UUID.fullmatch(secret) else 0):
             why = (
                 f"[channels.{self._settings.name}] names a check by its uuid and a ping key too: leave out one of them."
@@ -81,7 +81,7 @@ class Channel:
                 f" name a file that holds it as `secret_file` in [channels.{self._settings.name}]."
             )
             raise NotSentError(why, final=True)
-        return urlunsplit((address.scheme, address.netloc, path, "", "")), bool(_UUID.fullmatch(words[-1]))
+        return urlunsplit((address.scheme, address.netloc, "/".join(words), "", "")), bool(_UUID.fullmatch(words[-1]))
 
     def _of_one(self, message: Message, status: Status) -> list[Ping]:
         """Return the ping of a check that stands for all jobs, or for Backup Tray itself."""

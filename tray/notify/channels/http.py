@@ -22,7 +22,7 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 from tray import __version__
 from tray.core import clock
 from tray.core.dataclass import dataclass, field
-from tray.core.paths import expand
+from tray.notify import tls
 from tray.notify.channels import NotSentError
 from tray.wording.numbers import escape, fit
 
@@ -32,6 +32,8 @@ MOST_ANSWER = 1 << 16
 """So many bytes of an answer are read."""
 _LONGEST_WAIT = 86_400.0
 _SAID_UNITS = 200
+_LEAST_SECRET, _LEAST_PART = 4, 6
+"""Shorter words, such as "push" in an address, are no secrets and would only blacken the answer."""
 _RETRY = {407, 408, 425, 429}
 """Answers of 400 to 499 that another try may change."""
 _ASK_TO_WAIT = {429, 503}
@@ -120,10 +122,12 @@ def said(request: Request, answer: Answer) -> str:
 
 
 def _secrets(request: Request) -> set[str]:
-    """Return the words that may be secret: those given, and each part of the address behind the host, also as it is quoted."""
+    """Return the words that may be secret: those given, and each part of path and query of some length, also as it is quoted."""
     parts = urlsplit(request.url)
-    words = {*request.hidden, *re.split(r"[/?&=#;]", f"{parts.path}?{parts.query}#{parts.fragment}")}
-    return {form for word in words for form in (word, unquote(word), quote(word)) if len(form) >= 4}
+    given = {word for word in request.hidden if len(word) >= _LEAST_SECRET}
+    values = [pair.rpartition("=")[2] for pair in parts.query.split("&")]
+    words = given | {word for word in (*parts.path.split("/"), *values) if len(word) >= _LEAST_PART}
+    return {form for word in words for form in (word, unquote(word), quote(word))}
 
 
 class _Connection(http.client.HTTPConnection):
@@ -212,7 +216,7 @@ def _connection(request: Request) -> tuple[_Connection, str, dict[str, str]]:
     name = (urlsplit(request.url).hostname or "").encode("idna").decode()
     port = parts.port or {"https": 443}.get(parts.scheme, 80)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    context = _context(request.ca_file) if parts.scheme == "https" else None
+    context = tls.context(request.ca_file) if parts.scheme == "https" else None
     proxy = _proxy(parts.scheme, name, port)
     if proxy is None:
         return _Connection(name, port, context, name, request.seconds), target, {}
@@ -234,14 +238,6 @@ def _proxy(scheme: str, name: str, port: int) -> SplitResult | None:
         why = f"The proxy in `{scheme}_proxy` is none of HTTP, and no other kind is supported."
         raise NotSentError(why)
     return proxy
-
-
-def _context(ca_file: str | None) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=None if ca_file is None else expand(ca_file))
-    except OSError as error:  # an SSLError, for a file without certificates, is one too
-        fault = "it holds no certificates" if isinstance(error, ssl.SSLError) else error.strerror
-        raise NotSentError(f"The certificates in {ca_file} cannot be read: {fault}.", final=True) from error
 
 
 def _no_answer(request: Request, fault: Exception | None) -> NotSentError:

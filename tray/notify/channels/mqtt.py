@@ -6,19 +6,18 @@ keeps, so that those that are gone are removed there too.
 
 import re
 import socket
-import ssl
 from contextlib import suppress
 from urllib.parse import urlsplit
 
 from tray.audit.store import AuditLog
 from tray.config.channels import ChannelSettings
-from tray.core import clock, paths
+from tray.core import clock
 from tray.core.errors import BackupTrayError, UnsafeFolderError
 from tray.core.model import Status
 from tray.core.model.events import Message
 from tray.core.paths import Places
 from tray.housekeeping import task_memory
-from tray.notify import home_assistant, mqtt_broker, secrets
+from tray.notify import home_assistant, mqtt_broker, secrets, tls
 from tray.notify.channels import PATIENCE_SECONDS, NotSentError
 from tray.notify.home_assistant import Published
 
@@ -49,8 +48,8 @@ class Channel:
         address = (url.hostname or "", url.port or _PORTS[url.scheme])
         password, user = secrets.of(self._settings), options.get("user")
         login = None if password is None and user is None else (str(user or ""), password)
-        tls = _tls(options.get("ca_file")) if url.scheme == "mqtts" else None
-        mqtt_broker.publish(address, news, until=until, tls=tls, login=login)
+        context = tls.context(options.get("ca_file")) if url.scheme == "mqtts" else None
+        mqtt_broker.publish(address, news, until=until, tls=context, login=login)
         with suppress(OSError, UnsafeFolderError):  # on a full disk a job that is gone later stays at the broker
             task_memory.save(self._places, self._memory, after.to_json())
 
@@ -75,12 +74,3 @@ def _prefix(value: object) -> str:
     if not _TOPIC.fullmatch(prefix):
         raise NotSentError("`prefix` must be a topic of at most 200 characters, without + and #.", final=True)
     return prefix
-
-
-def _tls(ca_file: object) -> ssl.SSLContext:
-    """Return a context that checks the certificate: against *ca_file*, else against the authorities that the system trusts."""
-    try:
-        return ssl.create_default_context(cafile=None if ca_file is None else paths.expand(str(ca_file)))
-    except OSError as error:
-        why = error.reason if isinstance(error, ssl.SSLError) else error.strerror
-        raise NotSentError(f"`ca_file` {ca_file} cannot be read: {why}.", final=True) from error

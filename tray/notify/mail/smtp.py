@@ -17,6 +17,7 @@ from typing import Any
 from tray import wording
 from tray.core import clock
 from tray.core.dataclass import dataclass
+from tray.notify import tls
 from tray.notify.channels import NotSentError
 
 MOST_REPLIES = 1 << 20
@@ -67,7 +68,7 @@ def deliver(mail: Mail, server: Server, seconds: float, *, all_or_none: bool) ->
     Raises:
         NotSentError: The server took it for no recipient.
     """
-    deadline, context = clock.monotonic() + seconds, _context(server)
+    deadline, context = clock.monotonic() + seconds, tls.context(server.ca_file)
     try:
         with _connected(server, deadline) as client:
             _greet(client, server, context, deadline)
@@ -211,14 +212,6 @@ def _greet(client: _Client, server: Server, context: ssl.SSLContext, deadline: f
         client.ehlo_or_helo_if_needed()
     if server.user is not None:
         _log_in(client, server.user, server.password or "")
-
-
-def _context(server: Server) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=server.ca_file)
-    except OSError as error:  # an SSLError too
-        why = f"The certificates in `ca_file` cannot be read: {wording.escape(error.strerror or str(error))}."
-        raise NotSentError(why, final=True) from error
 
 
 def _is_loopback(client: _Client) -> bool:

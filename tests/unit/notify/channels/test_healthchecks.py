@@ -64,6 +64,14 @@ def test_one_check_is_pinged_by_its_uuid(channel: Make, secret_file: Secret, as_
     assert "create" not in server.requests[0]
 
 
+def test_a_server_at_home_has_its_pings_under_a_path(channel: Make, secret_file: Secret) -> None:
+    """And a uuid may be written in capital letters, which the server does not know."""
+    with Healthchecks((UUID,), key=KEY) as server:
+        channel("healthchecks", secret_file(KEY), url=f"{server.url}/ping").send(message(), status())
+        channel("healthchecks", url=f"{server.url}/ping/{UUID.upper()}").send(message(), status())
+    assert server.states == {"home": "down", UUID: "down"}
+
+
 @pytest.mark.parametrize("state", [State.FAILED, State.OVERDUE, State.WARNING, State.STALLED])
 def test_one_check_is_not_green_while_another_job_is_not_fine(channel: Make, state: State) -> None:
     """The success of "home" must not hide "photos"; the check is late in the end."""
@@ -114,9 +122,10 @@ def test_a_slug_that_is_not_unique_stops_no_other_job(channel: Make, secret_file
     assert [seen["check"] for seen in server.seen] == ["home", "videos"]
 
 
-def test_an_unknown_uuid_is_final_although_the_server_says_ok(channel: Make) -> None:
-    """It answers "OK (not found)" with status 200."""
-    with Healthchecks() as server, pytest.raises(NotSentError, match="knows no check with this uuid") as caught:
+@pytest.mark.parametrize("hosted", [True, False])
+def test_an_unknown_uuid_is_final_although_the_server_says_ok(channel: Make, hosted: bool) -> None:
+    """healthchecks.io answers "OK (not found)" with status 200, an own server 404."""
+    with Healthchecks(hosted=hosted) as server, pytest.raises(NotSentError, match="knows no check") as caught:
         channel("healthchecks", url=f"{server.url}/{UUID}").send(message(), status())
     assert caught.value.final
     assert UUID not in caught.value.why

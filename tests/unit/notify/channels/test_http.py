@@ -45,6 +45,16 @@ def test_a_request_arrives_and_the_answer_comes_back() -> None:
     assert seen["headers"]["user-agent"].startswith("backup-tray/")
 
 
+def test_an_address_may_be_one_of_ipv6() -> None:
+    """It stands in brackets."""
+    with Receiver(address="::1") as server:
+        assert "[::1]:" in server.url
+        assert post(server.url).status == 200
+        assert server.seen[0]["headers"]["host"] == server.url.removeprefix("http://")
+        server.fail = (500, "", {})
+        assert why_not(server.url).why.startswith("[::1]:")
+
+
 def test_an_address_may_hold_letters_of_any_script() -> None:
     """A topic in Cyrillic is quoted on its way."""
     with Receiver() as server:
@@ -242,6 +252,14 @@ def test_the_words_of_the_server_are_told_without_our_secrets() -> None:
         error = why_not(server.url, hidden=("s3cret",))
     assert 'It says: "bad \\u202ekey *** ***x' in error.why
     assert len(error.why) < 400
+
+
+def test_ordinary_words_of_an_address_stay_readable() -> None:
+    """`ping` and `push` stand in addresses and are no secrets."""
+    with Receiver() as server:
+        server.fail = (404, json.dumps({"msg": "Invalid ping of the push monitor"}), {})
+        with pytest.raises(NotSentError, match="Invalid ping of the push monitor"):
+            http.send(http.Request("GET", f"{server.url}/api/push/sesame?status=down&ping=7"))
 
 
 def test_a_page_for_a_browser_is_not_told() -> None:
