@@ -33,7 +33,7 @@ TITLES = ["home: backup overdue", "home: backup failed", "home: backup succeeded
 KEY = "whsec_" + base64.b64encode(b"k" * 24).decode()
 TOKEN = "tk_not_for_everybody"
 MORE_UPTIME = 100_000
-"""Seconds: nobody is told of an overdue job within minutes of the start of the machine, and this one may be young."""
+"""Seconds: no channel tells of an overdue job within minutes of the start of the machine, which may be young."""
 
 
 class World:
