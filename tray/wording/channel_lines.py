@@ -90,7 +90,7 @@ ALL = (
     ChannelLines(
         "kuma",
         "Uptime Kuma",
-        "A push monitor of Uptime Kuma, which is up while every job is fine.",
+        "A push monitor of Uptime Kuma, which is down while a job has failed or is overdue.",
         f'[channels.kuma]\nurl = "https://kuma.example.com"\nsecret_file = "{FOLDER}/kuma.token"',
         (_secret("kuma.token", "the token of the push monitor, the last part of its address"),),
     ),

@@ -4,8 +4,9 @@ The settled parts are remembered in a file beside the other memories of tasks, s
 answer and the write of that file lies the only moment at which a crash lets a part be sent twice.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
 from tray.core import clock
 from tray.core.errors import UnsafeFolderError
@@ -35,8 +36,7 @@ def send(places: Places, channel: str, message: str, parts: Sequence[Part]) -> N
         parts[0][1](SECONDS)
         return
     memory = f"notify-{channel}"
-    known = task_memory.load(places, memory)
-    settled: dict[str, str] = known.get("settled", {}) if known.get("message") == message else {}
+    settled = _settled(task_memory.load(places, memory), message)
     end = clock.monotonic() + SECONDS
     for name, part in parts:
         if name in settled:
@@ -48,6 +48,14 @@ def send(places: Places, channel: str, message: str, parts: Sequence[Part]) -> N
             task_memory.save(places, memory, {"message": message, "settled": settled})
     if refused := next(filter(None, settled.values()), ""):
         raise NotSentError(f"{_so_many(settled, parts)} {refused}", final=True)
+
+
+def _settled(known: Mapping[str, Any], message: str) -> dict[str, str]:
+    """Return the parts of *message* that were settled, each with why it was refused or ""; none if the memory is damaged."""
+    settled = known.get("settled") if known.get("message") == message else None
+    if not isinstance(settled, dict):
+        return {}
+    return {str(name): why for name, why in settled.items() if isinstance(why, str)}
 
 
 def _refusal(part: Callable[[float], object], seconds: float) -> str:
