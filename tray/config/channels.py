@@ -55,8 +55,19 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
 """Keys without which a channel of a type cannot work."""
 SECRET_KEYS = ("topic",)
 """Keys whose values let their reader in, as a password does: who knows a topic of ntfy.sh reads all its messages."""
+NEEDS: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "mail": (
+        ("user", "server"),
+        ("ca_file", "server"),
+        ("user", "secret_file"),
+        ("secret_file", "user"),
+        ("secret_command", "user"),
+    )
+}
+"""Keys of a type that mean something only beside another one."""
+_SECRETS = {"secret_file": ("secret_command",)}
 GENERAL = ("events", "quiet", "remind", "only_if_older_than", "digest")
-"""Keys of [notify], which hold for every channel that has none of its own."""
+"""Keys of [notify], which hold for every channel that has none of its own; `digest` for mail only."""
 COMMON = ("type", "enabled", "jobs", "secret_file", "secret_command", *GENERAL)
 """Keys that a channel of any type may have."""
 _SCHEMES = {_WEB: ("http", "https"), _MAIL_SERVER: ("smtp", "smtps"), _BROKER: ("mqtt", "mqtts")}
@@ -197,9 +208,10 @@ def _channel(name: str, general: ChannelSettings, values: Mapping[str, Any], fau
     for key in () if takes == EVENTS else GENERAL:
         if key in values:
             raise fault(key, f"`{key}` has no meaning for a channel of type {kind}, which follows every run")
-    usual = replace(general, digest=general.digest or (DEFAULT_DIGEST if kind == "mail" else None))
-    if "digest" not in values and kind != "mail":
-        usual = replace(usual, digest=None)
+    for key, other in NEEDS.get(kind, ()):
+        if key in values and not {other, *_SECRETS.get(other, ())} & values.keys():
+            raise fault(key, f"`{key}` has no effect without `{other}`")
+    usual = general if kind == "mail" else replace(general, digest=None)
     settings = replace(
         _rules(table, usual),
         name=name,
@@ -217,7 +229,7 @@ def _channel(name: str, general: ChannelSettings, values: Mapping[str, Any], fau
 
 def _general(values: Mapping[str, Any], fault: Fault) -> ChannelSettings:
     """Return a channel with the rules of [notify], from which all others are made."""
-    return _rules(Table(values, fault, []), ChannelSettings("", DESKTOP))
+    return _rules(Table(values, fault, []), ChannelSettings("", DESKTOP, digest=DEFAULT_DIGEST))
 
 
 def _rules(table: Table, usual: ChannelSettings) -> ChannelSettings:
