@@ -9,6 +9,7 @@ from threading import Thread
 
 import pytest
 
+from tests.waiting import wait_for
 from tray.core import clock
 from tray.notify import mqtt_broker
 from tray.notify.channels import NotSentError
@@ -107,6 +108,7 @@ def test_each_message_is_sent_retained_and_acknowledged(broker: Callable[..., Br
     """QoS 1, the flag to keep it, a clean session, user and password where the protocol has them."""
     heard: list[bytes] = []
     broker(answering(CONNACK_5, puback(1), puback(2, 0x10), heard=heard)).publish()
+    wait_for(lambda: len(heard) == 4, what="the end of the conversation")
     hello, first, second, goodbye = heard
     assert hello[:11] == b"\x10\x00\x04MQTT\x05\xc2\x00\x3c"
     assert hello.endswith(b"\x00\x03ann\x00\x0bsecret word")
