@@ -12,6 +12,7 @@ import pytest
 
 from tests.e2e import statuses
 from tests.e2e.desktop import Desktop, desktop
+from tests.e2e.test_window_backup import end_tracker
 from tests.e2e.test_window_page import _PALE_TEXTS, _SMALL_TARGETS
 from tests.e2e.webdriver import Driven, driven
 from tests.waiting import wait_for
@@ -201,6 +202,21 @@ def test_a_job_is_turned_off_until_a_day(desk: Desktop, places: Places, tmp_path
         window.click("#card-off button", "Turn it on")
         window.wait("#off-until")
         assert not jobs.load(places).jobs["home"].is_off(clock.now_ms())
+
+
+def test_the_dashboard_leads_to_a_channel_that_cannot_send(desk: Desktop, places: Places, tmp_path: Path) -> None:
+    """The real status names the channel after a test that failed, and its link opens the page."""
+    configure(places, None)
+    sender.remember(places, "mail", "The mail server 127.0.0.1:9 cannot be reached: Connection refused.")
+    env = {**desk.env, "BACKUP_TRAY_HOME": str(places.state.parent)}
+    with driven(tmp_path / "w", env, fed=False) as window:
+        try:
+            assert "Connection refused" in window.read(".note.warn", "Messages by mail cannot be sent")
+            window.keep("window-dashboard-unsent.png")
+            window.click(".note.warn button", "Notifications")
+            window.wait("[data-key=channel-mail] .tag", "Cannot send")
+        finally:
+            end_tracker(places)
 
 
 def test_without_a_channel_the_page_shows_how_to_add_each(desk: Desktop, places: Places, tmp_path: Path) -> None:

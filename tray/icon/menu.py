@@ -83,6 +83,9 @@ class StatusMenu:
                 lambda *_: open_page("dashboard"),
                 visible=lambda _: len(self._controllable()) > 1,
             ),
+            MenuItem(
+                "Messages cannot be sent", lambda *_: open_page("notifications"), visible=lambda _: self._is_unsent()
+            ),
             MenuItem(lambda _: self.audit, lambda *_: open_page("audit")),
             MenuItem("Verify audit log", lambda *_: open_page("verify")),
             line,
@@ -95,7 +98,7 @@ class StatusMenu:
         controls = tuple((run.run, run.can) for run in self._controllable())
         nothing = self.status.state is State.NONE, self.status.last is None
         checks = tuple((job, self._is_checked(job)) for job in self._checkable())
-        return self.lines, self.audit, alarms, self.run_for_log(), nothing, controls, checks
+        return self.lines, self.audit, alarms, self.run_for_log(), nothing, controls, checks, self._is_unsent()
 
     def alarms(self) -> list[tuple[JobStatus, str]]:
         """Return the worst jobs that are not fine, and the page about the run that each alarm is about, if there is a run."""
@@ -142,6 +145,10 @@ class StatusMenu:
             lambda *_: self._do.open("dashboard" if (shown := alarm()) is None else shown[1]),
             visible=lambda _: alarm() is not None,
         )
+
+    def _is_unsent(self) -> bool:
+        """Whether a channel of messages cannot send."""
+        return any(map(wording.is_about_messages, self.status.notes))
 
     def _checkable(self) -> list[str]:
         """Return the names of the own jobs whose checks are expected, or have proven their backups before."""

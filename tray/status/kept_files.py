@@ -218,7 +218,7 @@ class Unsent:
     def _line(self, name: str, now_ms: int) -> str:
         since = self._since.get(name)
         when = "" if since is None else f" since {wording.moment(since, now_ms)}"
-        return f"Messages by {wording.escape(name)} cannot be sent{when}: {wording.escape(self._why[name]).rstrip('.')}"
+        return f"{wording.UNSENT}{wording.escape(name)} cannot be sent{when}: {wording.escape(self._why[name]).rstrip('.')}"
 
 
 class Repositories:

@@ -76,7 +76,10 @@ def dashboard(status: Status, now_ms: int) -> dict[str, Any]:
         "attention": [] if failed else [job(item, now_ms, status.runs) for item in wording.bad(status)],
         "jobs": [job(item, now_ms, status.runs) for item in status.jobs],
         "last": None if status.last is None else ended(status.last, now_ms),
-        "notes": [wording.escape(note) for note in status.notes],
+        "notes": [
+            {"text": wording.escape(note), "page": "notifications" if wording.is_about_messages(note) else ""}
+            for note in status.notes
+        ],
         "repositories": [repository(state, now_ms) for state in status.repositories],
         "audit": standing(status.audit, now_ms, readable=not failed),
     }

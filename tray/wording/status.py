@@ -34,6 +34,8 @@ ALL_FORGOTTEN = "All jobs were forgotten; each is shown again after its next run
 """The note of a status without jobs that had some."""
 
 UNFOLLOWED = "config.toml is not followed"
+UNSENT = "Messages by "
+"""The beginning of a note about a channel that cannot send; its name follows."""
 """The beginning of the note about a broken configuration; tooltip and menu say only this."""
 
 _FINE = (State.OK, State.RUNNING)
@@ -195,8 +197,20 @@ def _tampered(status: Status, now_ms: int) -> str:
 
 def _unfollowed(status: Status) -> tuple[str, ...]:
     faults = [note for note in status.notes if note.startswith(UNFOLLOWED)]
-    in_jobs = bool(faults) and all(note.startswith(f"{UNFOLLOWED} for a job") for note in faults)
-    return (f"{UNFOLLOWED} for {plural(len(faults), 'job')}" if in_jobs else UNFOLLOWED,) if faults else ()
+    if not faults:
+        return ()
+    numbers = [
+        sum(note.startswith(f"{UNFOLLOWED} for {thing}") for note in faults) for thing in ("a job", "the channel")
+    ]
+    if sum(numbers) < len(faults):
+        return (UNFOLLOWED,)
+    things = (plural(number, thing) for number, thing in zip(numbers, ("job", "channel"), strict=True) if number)
+    return (f"{UNFOLLOWED} for {' and '.join(things)}",)
+
+
+def is_about_messages(note: str) -> bool:
+    """Whether a note of the status is about channels of messages, of which the page of notifications shows more."""
+    return note.startswith((UNSENT, f"{UNFOLLOWED} for the channel", f"{UNFOLLOWED} for messages"))
 
 
 def _first(notes: Iterable[str]) -> list[str]:

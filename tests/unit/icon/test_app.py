@@ -209,6 +209,24 @@ def test_where_no_backup_is_known_the_menu_looks_for_existing_ones(monkeypatch: 
     assert opened == ["import"]
 
 
+def test_a_channel_that_cannot_send_has_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It opens the page of notifications, and goes once all channels work again."""
+    opened: list[str] = []
+    monkeypatch.setattr(Started, "start", lambda _self, _window, page: opened.append(page))
+    made, text = app.App(lambda: FakeSource(settled())), "Messages cannot be sent"
+    fine = settled(ended())
+    dead = replace(fine, notes=tuple(f"{wording.UNSENT}{name} cannot be sent: refused" for name in ("mail", "phone")))
+    drawn = []
+    for status in (fine, dead):
+        made.menu.status = status
+        drawn.append(made.menu.shown())
+        entries = [item for item in made.menu.menu() if item.text == text]
+        assert len(entries) == (status is dead)
+    assert drawn[0] != drawn[1]
+    entries[0](None)
+    assert opened == ["notifications"]
+
+
 def test_under_an_alarm_the_menu_opens_the_runs_that_it_is_about(monkeypatch: pytest.MonkeyPatch) -> None:
     """One entry for each bad job, three at most; the newest run of a job that is fine is not offered."""
     opened: list[str] = []

@@ -19,6 +19,13 @@ def test_everything_is_plain_json() -> None:
     assert json.loads(json.dumps(picture)) == picture
 
 
+def test_a_note_about_a_channel_leads_to_the_page_of_notifications() -> None:
+    """Other notes lead nowhere."""
+    notes = (f"{wording.UNSENT}mail cannot be sent: refused", "3 records wait")
+    picture = view.dashboard(statuses.judged(notes=notes), clock.now_ms())
+    assert [note["page"] for note in picture["notes"]] == ["notifications", ""]
+
+
 def test_the_headline_is_the_one_that_every_surface_shows() -> None:
     """Window, tray and terminal cannot disagree: they say the same sentence."""
     status = statuses.judged(statuses.ended("home"))

@@ -515,6 +515,33 @@ def test_a_fault_in_one_job_is_not_said_of_the_whole_configuration() -> None:
     assert wording.menu_lines(status, NOW)[2] == f"{wording.UNFOLLOWED} for 1 job"
 
 
+def test_a_fault_in_a_channel_is_not_said_of_the_whole_configuration() -> None:
+    """Jobs are followed all the same; faults in jobs and in channels are counted apart."""
+    channel = f"{wording.UNFOLLOWED} for the channel mail: line 3"
+    for notes, end in (
+        ((channel,), " for 1 channel"),
+        ((channel, channel, f"{wording.UNFOLLOWED} for a job: line 16"), " for 1 job and 2 channels"),
+        ((channel, f"{wording.UNFOLLOWED} for messages: line 2"), ""),
+    ):
+        status = judge(NOW, (), [JobHistory("home", ended("home"))], notes=notes)
+        assert wording.tooltip(status, NOW).endswith(f"\n{wording.UNFOLLOWED}{end}")
+
+
+@pytest.mark.parametrize(
+    ("note", "leads"),
+    [
+        (f"{wording.UNSENT}mail cannot be sent since 08:00: refused", True),
+        (f"{wording.UNFOLLOWED} for the channel mail: line 3", True),
+        (f"{wording.UNFOLLOWED} for messages: line 2", True),
+        (f"{wording.UNFOLLOWED} for a job: line 16", False),
+        ("3 records wait", False),
+    ],
+)
+def test_notes_about_messages_lead_to_their_page(note: str, leads: bool) -> None:
+    """The menu and the Dashboard offer the page of notifications for them alone."""
+    assert wording.is_about_messages(note) is leads
+
+
 @given(
     job=st.text(alphabet=st.characters(codec=None), max_size=300),
     reason=st.text(alphabet=st.characters(codec=None), max_size=300),

@@ -67,7 +67,7 @@
 
   const foot = (status) => [
     el("div", { class: "row auditline" }, BT.tag(status.audit.kind, `Audit log ${status.audit.word.toLowerCase()}`), BT.origin(status.audit.whose ? ["System"] : []), status.audit.text && el("span", {}, status.audit.text), BT.go("audit", "Audit log", { class: "link" })),
-    status.notes.map((note) => el("p", { class: "note" }, note)),
+    status.notes.map((note) => el("p", { class: note.page ? "note warn" : "note" }, BT.words(note.text), note.page && [" ", BT.go(note.page, "Notifications", { class: "link inline" })])),
     el("p", { class: "buttons auditline" }, BT.go("create", "Add a backup", { class: "link" }), BT.go("import", "Existing backups", { class: "link" }), BT.go("guide", "I already use restic, borg or rclone", { class: "link" }))];
 
   const empty = () => el("div", { class: "empty" }, BT.icon("none"),
