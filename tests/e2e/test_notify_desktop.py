@@ -9,6 +9,7 @@ import pytest
 
 from tests.e2e.notification_servers import Dunst, Mako, Shower, Xfce, end, ours, pages, run, shower
 from tests.e2e.trays import keep
+from tests.notification_doubles import GNOME, KDE, Kind, Server, private_bus
 from tests.waiting import wait_for
 from tray.core.paths import Places, private
 from tray.core.sender import PART
@@ -161,6 +162,30 @@ def test_a_backup_of_cron_reaches_the_desktop_and_its_window_the_screen(dunst: D
     assert pages() == [f"report/{last_run(places, 'home')}"]
 
 
+@pytest.mark.parametrize("kind", [GNOME, KDE], ids=["gnome", "kde"])
+def test_a_notice_stays_after_the_backup_and_its_click_is_heard(kind: Kind, places: Places, tmp_path: Path) -> None:
+    """GNOME takes a notice away with the process that showed it: the sender stays until the user has closed or clicked it."""
+    configure(places, "a", "b")
+    with shower("dunst", tmp_path) as screen, private_bus() as bus:
+        env, server = {**screen.env, "DBUS_SESSION_BUS_ADDRESS": bus}, Server(bus, kind)
+        assert run(env, "backup", "a").returncode == 3
+        (number,) = wait_for(lambda: server.shown, what="the notice")
+        (sender,) = wait_for(lambda: ours(PART), what="the sender alone")
+        a_minute_passes(places)
+        assert run(env, "backup", "b").returncode == 3
+        wait_for(lambda: len(server.shown) == 2, what="the second notice")
+        assert {notice.sender for notice in server.shown.values()} == {server.calls[0].sender}
+        server.click(number, "report")
+        wait_for(lambda: pages() == [f"report/{last_run(places, 'a')}"], what="the report")
+        (process,) = ours("window")
+        assert process.environ()["XDG_ACTIVATION_TOKEN"] == "token-1"
+        assert sender.is_running()
+        server.dismiss(number + 1)
+        end("window")
+        wait_for(lambda: not ours(PART), what="the end of the sender")
+        server.stop()
+
+
 @pytest.mark.parametrize("kind", ["dunst", "dunst-light", "xfce"])
 def test_pictures_of_notices(kind: str, tmp_path: Path, places: Places) -> None:
     """A failure and its end are drawn, dark and light: they are kept where `KEEP_PICTURES` names a folder."""
@@ -171,7 +196,7 @@ def test_pictures_of_notices(kind: str, tmp_path: Path, places: Places) -> None:
         assert run(desktop.env, "backup", "home").returncode == 3
         wait_for(lambda: desktop.shown() == 1, what="the notice")
         drawn = wait_for(lambda: _other(desk.screenshot(tmp_path / "now.png"), empty), what="its picture")
-        keep(drawn.crop((640, 0, 1280, 300)), f"notice-{kind}.png")
+        keep(drawn.crop(drawn.getbbox()), f"notice-{kind}.png")  # the rest of the screen is black
 
 
 def _other(now: object, before: object) -> object:

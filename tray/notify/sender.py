@@ -156,7 +156,8 @@ class Worker:
             remember(self._places, self._name, None)
 
     def _failed(self, message: Message, error: NotSentError) -> None:
-        self._channel = None
+        if self._settings.type != DESKTOP:  # its open notices would go with it on GNOME
+            self._channel = None
         now = clock.now_ms()
         after = None if error.after_seconds is None else int(error.after_seconds * 1000)
         self._waiting.failed(message, error.why, now, final=error.final, after_ms=after)
