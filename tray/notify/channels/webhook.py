@@ -78,8 +78,9 @@ def signature(key: bytes, name: str, stamp: str, body: bytes) -> str:
 
 
 def _key(secret: str) -> bytes:
+    text = secret.removeprefix(PREFIX)
     try:
-        key = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
+        key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)  # services leave the padding out
     except (binascii.Error, ValueError):
         key = b""
     if not secret.startswith(PREFIX) or not key:

@@ -12,7 +12,7 @@ from tray.notify.channels import Channel, NotSentError
 from tray.notify.channels.webhook import signature
 
 Make = Callable[..., Channel]
-SECRET = "whsec_" + base64.b64encode(b"a key of thirty-two bytes, or so").decode()
+SECRET = "whsec_" + base64.b64encode(b"a key of thirty-one bytes or so").decode()
 
 
 def test_the_signature_is_that_of_the_standard() -> None:
@@ -60,7 +60,7 @@ def test_without_a_secret_nothing_is_signed(channel: Make) -> None:
     assert "webhook-signature" not in server.seen[0]["headers"]
 
 
-@pytest.mark.parametrize("secret", ["secret", "whsec_", "whsec_???", "whsec_abc", "abcdefgh"])
+@pytest.mark.parametrize("secret", ["secret", "whsec_", "whsec_???", "whsec_abcde", "abcdefgh"])
 def test_a_key_of_another_form_is_final(channel: Make, secret_file: Callable[[str], str], secret: str) -> None:
     """The error says how to make one, and holds nothing of it."""
     with Webhook(SECRET) as server, pytest.raises(NotSentError, match="base64; make one with `") as caught:
@@ -68,6 +68,14 @@ def test_a_key_of_another_form_is_final(channel: Make, secret_file: Callable[[st
     assert caught.value.final
     assert "???" not in caught.value.why
     assert server.requests == []
+
+
+def test_a_key_may_come_without_its_padding(channel: Make, secret_file: Callable[[str], str]) -> None:
+    """As some services show it."""
+    assert SECRET.endswith("=")
+    with Webhook(SECRET) as server:
+        channel("webhook", secret_file(SECRET.rstrip("=")), url=server.url).send(message(), status())
+    assert len(server.seen) == 1
 
 
 def test_a_wrong_key_is_final(channel: Make, secret_file: Callable[[str], str]) -> None:
