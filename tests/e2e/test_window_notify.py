@@ -155,9 +155,12 @@ def test_a_test_arrives_or_says_why_not_while_the_page_goes_on(
         assert [body["type"] for body in receiver.bodies] == ["backup.test"]
         window.keep("window-notifications.png")
         receiver.code = 500
-        window.click("[data-key=channel-hook] button", "Test")
+        window.script("document.querySelector('[data-key=channel-hook] button').focus()")
+        window.hand("key", "Return")
         assert "HTTP 500" in window.read("[data-key=channel-hook] .banner", "The message was not sent by hook.")
         window.wait("[data-key=channel-hook] .tag", "Cannot send")
+        label = "return document.activeElement.getAttribute('aria-label')"
+        wait_for(lambda: window.script(label) == "Test hook", what="the focus on the button that was pressed")
 
 
 def test_messages_about_a_job_rest_and_the_page_ends_it(desk: Desktop, places: Places, tmp_path: Path) -> None:

@@ -249,7 +249,7 @@
     help: [
       "Restored as a test: the backup program checks the repository, then three files chosen at random are restored into a private folder and compared with what was backed up. Only such a test proves that the backup can be used.",
       "Runs by itself: the scheduler of the system starts the job, also while neither this window nor the icon is open.",
-      "Snooze messages: no channel tells of this job until then. A job that is off is neither run by a schedule nor expected.",
+      "Snooze messages: until then no channel for people tells of this job; tools that follow each run hear of it all the same. A job that is off is neither run by a schedule nor expected.",
       "The recovery sheet holds the commands that restore the backup on another machine, without Backup Tray. Write the password on it by hand, or have it printed, and keep it where you keep other papers that you cannot lose."],
     open: async (encoded) => {
       data = null;
