@@ -19,7 +19,7 @@ from tests.waiting import wait_for
 from tray.config import jobs
 from tray.core import clock
 from tray.core.paths import Places, private
-from tray.notify import sender, snooze
+from tray.notify import outages, snooze
 
 pytestmark = pytest.mark.e2e
 HOSTILE = '<b>"bad"</b>'
@@ -210,7 +210,7 @@ def test_a_job_is_turned_off_until_a_day(desk: Desktop, places: Places, tmp_path
 def test_the_dashboard_leads_to_a_channel_that_cannot_send(desk: Desktop, places: Places, tmp_path: Path) -> None:
     """The real status names the channel after a test that failed, and its link opens the page."""
     configure(places, None)
-    sender.remember(places, "mail", "The mail server 127.0.0.1:9 cannot be reached: Connection refused.")
+    outages.remember(places, "mail", "The mail server 127.0.0.1:9 cannot be reached: Connection refused.")
     env = {**desk.env, "BACKUP_TRAY_HOME": str(places.state.parent)}
     with driven(tmp_path / "w", env, fed=False) as window:
         try:
@@ -243,7 +243,7 @@ def test_the_page_fits_narrow_windows_in_both_themes(
 ) -> None:
     """Nothing is cut off, every text has contrast, and each target has size; a refused test and a rest are on it."""
     configure(places, receiver)
-    sender.remember(places, "mail", "The mail server 127.0.0.1:9 cannot be reached: Connection refused.")
+    outages.remember(places, "mail", "The mail server 127.0.0.1:9 cannot be reached: Connection refused.")
     snooze.put(places, "home", clock.now_ms() + clock.DAY_MS)
     with opened(desk, places, tmp_path / "w", theme=theme) as window:
         window.click("[data-key=channel-hook] button", "Test")

@@ -94,6 +94,7 @@ class ChannelSettings:
         only_if_older_ms: Tell of a failure only once the last good backup is so old; None: always.
         digest: When to send how every job is, as OnCalendar; None: never.
         secret_file, secret_command: Source of the channel's one secret: a password, a token, a signing key, an address.
+        implied: The desktop, which the configuration does not name.
     """
 
     name: str
@@ -108,11 +109,16 @@ class ChannelSettings:
     digest: str | None = None
     secret_file: str | None = None
     secret_command: tuple[str, ...] = ()
+    implied: bool = False
 
     @property
     def takes(self) -> str:
         """For whom the channel is: `EVENTS`, `RUNS` or `STATUS`."""
         return TYPES[self.type][0]
+
+
+UNNAMED = ChannelSettings(DESKTOP, DESKTOP, implied=True)
+"""The desktop of a user who has configured nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +129,13 @@ class Notify:
         channels: By name; "desktop" among them, unless it has a fault.
         broken: The first fault of each channel that has one, by name; such a channel sends nothing.
         notes: A sentence for each key that has no effect.
+        complete: False: the file cannot be followed now, so there may be more.
     """
 
     channels: Mapping[str, ChannelSettings] = field(default_factory=dict)
     broken: Mapping[str, ConfigError] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    complete: bool = True
 
 
 def shown(text: str) -> str:
@@ -158,7 +166,7 @@ def load(places: Places) -> Notify:
         ConfigError: The file cannot be read, is no TOML or of another version, or [notify] or [channels] makes no sense.
     """
     document = config.read(places)
-    return Notify({DESKTOP: ChannelSettings(DESKTOP, DESKTOP)}) if document is None else configured(document)
+    return Notify({DESKTOP: UNNAMED}) if document is None else configured(document)
 
 
 def configured(document: Document) -> Notify:
@@ -176,7 +184,9 @@ def configured(document: Document) -> Notify:
     notes = [*_unknown("notify", document.tables.get("notify", {}), GENERAL)]
     for name, table in {DESKTOP: {}, **tables}.items():
         try:
-            channels[name] = document.checked(("channels", name), table, partial(_channel, name, general))
+            channels[name] = document.checked(
+                ("channels", name), table, partial(_channel, name, general, name not in tables)
+            )
         except ConfigError as error:
             broken[name] = error
             continue
@@ -189,7 +199,9 @@ def _unknown(where: str, table: object, known: tuple[str, ...]) -> list[str]:
     return [f"[{where}] has an unknown key `{key}`, which has no effect{nearest(key, known)}" for key in keys]
 
 
-def _channel(name: str, general: ChannelSettings, values: Mapping[str, Any], fault: Fault) -> ChannelSettings:
+def _channel(
+    name: str, general: ChannelSettings, implied: bool, values: Mapping[str, Any], fault: Fault
+) -> ChannelSettings:
     if not is_name(name):
         raise fault("", "a channel's name is 1 to 40 letters, digits, _ and -")
     faults: list[ConfigError] = []
@@ -214,6 +226,7 @@ def _channel(name: str, general: ChannelSettings, values: Mapping[str, Any], fau
     usual = general if kind == "mail" else replace(general, digest=None)
     settings = replace(
         _rules(table, usual),
+        implied=implied,
         name=name,
         type=kind,
         options=options,

@@ -5,24 +5,29 @@ import subprocess
 
 from tray.core import ourselves
 from tray.core.files import content
+from tray.core.locks import is_held
 from tray.core.paths import HOME_VARIABLE, Places, session_bus
 
 PART = "tray.notify.sender"
 LOGIN = "login"
 """The argument that tells the sender of the begin of a session."""
+NEXT, LOOK = "next", "look"
+"""Locks below `notify` in the state folder: of the process that waits for its turn to look for news, and of the one that looks."""
 _WORDS = b"channels"
 """The configuration is not parsed for this: a word of it decides whether there may be channels."""
 
 
 def start(places: Places, *, login: bool = False) -> "subprocess.Popen[bytes] | None":
-    """Start the sender and return its process; None where nothing could be told: no channel, and no desktop session.
+    """Start the sender and return its process; None where nothing could be told (no channel, and no desktop session),
+    or where another one has been started and has not looked yet.
 
     Its caller reaps it, or ends soon. A sender that cannot be started costs nothing but the message: the next one sends it.
 
     Args:
         login: A session of the user begins.
     """
-    if not _may_tell(places):
+    waits = not login and is_held(places.state / "notify" / NEXT, unknown=False)
+    if waits or not _may_tell(places):  # the one that waits has not looked yet, and will see the same
         return None
     environ = ourselves.environ()
     if HOME_VARIABLE in os.environ:

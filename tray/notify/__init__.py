@@ -2,9 +2,10 @@
 
 news.py      the events that a status brings, compared with those told before; pure
 rules.py     the channels that get an event, and the moment; pure
-queue.py     the durable queue: events, messages, and the memory of the news, in one SQLite file     queue_file.py  opens it
+queue.py     the durable queue: events, messages, and the memory of the news; queue_store.py is its file, queue_file.py opens it
 fill.py      from the present status into the queue           wakes.py    since when the machine is awake
-sender.py    the short-lived process that does both; nothing waits for it
+sender.py    the short-lived process that does both; nothing waits for it. worker.py is the thread of one channel in it
+outages.py   the channels that send nothing
 alive.py     that Backup Tray itself is at work, once an hour
 secrets.py   the secret of a channel                          snooze.py   a rest for the messages about a job
 tls.py       the check of certificates

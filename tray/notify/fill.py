@@ -12,9 +12,10 @@ from tray.audit.store import AuditLog
 from tray.baselines import all_copies
 from tray.config import channels, jobs
 from tray.config.channels import ChannelSettings, Notify
-from tray.core import clock
+from tray.config.jobs import Configured
+from tray.core import clock, paths
 from tray.core.errors import BackupTrayError, ConfigError
-from tray.core.model import EndedRun, Status
+from tray.core.model import EndedRun, Instance, Status
 from tray.core.model.events import Event, EventKind
 from tray.core.paths import Places
 from tray.core.sender import LOGIN
@@ -34,7 +35,7 @@ def settings(places: Places) -> Notify:
     try:
         return channels.load(places)
     except ConfigError:
-        return Notify({channels.DESKTOP: ChannelSettings(channels.DESKTOP, channels.DESKTOP)})
+        return Notify({channels.DESKTOP: channels.UNNAMED}, complete=False)
 
 
 def present(places: Places) -> Status:
@@ -57,18 +58,22 @@ def now(places: Places, queue: Queue, known: Notify) -> Status:
     base = Event("", EventKind.TEST, now_ms, log=_log_id(places), host=host())
     footer = partial(_footer, places)
     first, find = queue.mark("looked") is None, partial(_entry_id, places)
-    news = News(memory, status, first=first, calm=calm, find_id=find, base=base, footer=footer)
-    rules = Rules(known.channels, _of_jobs(places), snooze.until(queue, now_ms))
+    of_jobs, doubt = _of_jobs(places)
+    news = News(
+        memory,
+        status,
+        first=first,
+        calm=calm,
+        doubt=doubt,
+        hidden=_hidden(status),
+        find_id=find,
+        base=base,
+        footer=footer,
+    )
+    rules = Rules(known.channels, of_jobs, snooze.until(queue, now_ms))
     marks, more = {"looked": now_ms}, list[Delivery]()
     if not calm:
-        for name, channel in known.channels.items():
-            down = rules.reminded(channel, news.memory, queue.mark(f"reminded:{name}"), now_ms, morning)
-            if down:
-                more += [Delivery(event, name, now_ms) for event in reminding(places, base, status, down, now_ms)]
-                marks[f"reminded:{name}"] = now_ms
-        for name in digests_due(known, queue, now_ms, marks):
-            event = digest.digest(places, base, status, now_ms, known.channels[name].jobs)
-            more.append(Delivery(event, name, *due(known.channels[name], event, now_ms)))
+        more += _of_the_day(places, queue, rules, news, status, morning, marks)
     login = queue.mark(LOGIN) is not None
     if login:
         more += _at_login(news, status, rules, footer)
@@ -81,6 +86,24 @@ def now(places: Places, queue: Queue, known: Notify) -> Status:
         _greet(queue, known, now_ms)
     record(places, queue)
     return status
+
+
+def _of_the_day(
+    places: Places, queue: Queue, rules: Rules, news: News, status: Status, morning: int, marks: dict[str, int]
+) -> Iterator[Delivery]:
+    """Yield the reminders and digests that are due, and note in *marks* that they were sent."""
+    now_ms = news.base.at_ms
+    for name, channel in rules.channels.items():
+        mark = f"reminded:{name}"
+        held = queue.held(name, now_ms)
+        down = rules.reminded(channel, news.memory, queue.mark(mark), now_ms, morning, held)
+        if down:
+            marks[mark] = now_ms
+            for event in reminding(places, news.base, status, down, now_ms):
+                yield Delivery(event, name, now_ms)
+    for name in digests_due(rules.channels, queue, now_ms, marks):
+        event = digest.digest(places, news.base, status, now_ms, rules.channels[name].jobs)
+        yield Delivery(event, name, *due(rules.channels[name], event, now_ms))
 
 
 def reminding(places: Places, base: Event, status: Status, down: Mapping[str, Known], now_ms: int) -> Iterator[Event]:
@@ -101,7 +124,7 @@ def _at_login(news: News, status: Status, rules: Rules, footer: Callable[[], str
                 return  # the news of this very moment
             event = breach(news.base, status.audit, known, footer())
             for name, channel in rules.channels.items():
-                if channel.type == channels.DESKTOP and rules.wants(channel, event, news.base.at_ms):
+                if channel.type == channels.DESKTOP and rules.wants(channel, event):
                     yield Delivery(event, name, news.base.at_ms)
 
 
@@ -120,10 +143,10 @@ def _footer(places: Places) -> str:
     return ""
 
 
-def digests_due(known: Notify, queue: Queue, now_ms: int, marks: dict[str, int]) -> list[str]:
+def digests_due(known: Mapping[str, ChannelSettings], queue: Queue, now_ms: int, marks: dict[str, int]) -> list[str]:
     """Return the channels whose digest is due, and note in *marks* that it was sent; the first is due at its next moment."""
     names = []
-    for name, channel in known.channels.items():
+    for name, channel in known.items():
         if channel.enabled and channel.digest is not None:
             mark = f"digest:{name}"
             last_ms = queue.mark(mark)
@@ -181,10 +204,18 @@ def _log_id(places: Places) -> str | None:
     return None
 
 
-def _of_jobs(places: Places) -> dict[str, tuple[str, ...]]:
-    """Return by job the events of which its own `notify` tells."""
-    with suppress(ConfigError):
+def _of_jobs(places: Places) -> tuple[dict[str, tuple[str, ...]], bool]:
+    """Return by job the events of which its own `notify` tells, and whether the file has a fault, so that there may be more."""
+    try:
         document = config.read(places)
-        if document is not None:
-            return {name: job.notify for name, job in jobs.configured(document).jobs.items() if job.notify is not None}
-    return {}
+        known = Configured() if document is None else jobs.configured(document)
+    except ConfigError:
+        return {}, True
+    return {name: job.notify for name, job in known.jobs.items() if job.notify is not None}, bool(known.broken)
+
+
+def _hidden(status: Status) -> tuple[Instance, ...]:
+    """Return the instances whose jobs cannot be seen: the system's, where it is set up and shows none."""
+    if paths.system_view() is None or any(job.instance is Instance.SYSTEM for job in status.jobs):
+        return ()
+    return (Instance.SYSTEM,)

@@ -2,10 +2,10 @@
 
 The events follow the one status that every surface shows, so a message never disagrees with the icon. An *incident* of a job begins
 with its first bad state and ends when the job is not bad any more. It is told once at its beginning, again only when it gets worse,
-and once at its end.
+and once at its end. A job that the user renames keeps its incident.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from tray.core import clock
@@ -32,8 +32,8 @@ _OF_STATE = {
     State.WARNING: EventKind.WARNING,
 }
 _RANKS = {EventKind.BREACH: 3, EventKind.FAILURE: 2, EventKind.OVERDUE: 1, EventKind.WARNING: 0}
-AUDIT = "audit"
-"""The prefix of the key under which a breach of an audit log is remembered; jobs have the prefix "job"."""
+AUDIT, JOB = "audit", "job"
+"""The first word of the key under which a breach of an audit log is remembered, and of that of a job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,12 @@ class Known(Coded):
     Attributes:
         run: The run that decided its state when it was last looked at.
         incident: Id of the open incident, "" if there is none.
-        kind: The worst kind of the open incident.
+        kind: The worst kind of the open incident, None if there is none.
         since_ms: When the incident began.
+        job: The name of the job; None of an audit log.
         told_ms: When people were last told of it by an event; much later where no process of ours ran meanwhile.
+        kinds: All kinds of which the incident was told.
+        seen: The user had acknowledged the job.
     """
 
     run: str | None = None
@@ -54,8 +57,14 @@ class Known(Coded):
     since_ms: int | None = None
     job: str | None = None
     told_ms: int | None = None
+    kinds: tuple[EventKind, ...] = ()
+    seen: bool = False
 
-    JSON_KEYS = MappingProxyType({"told_ms": "told"})
+    JSON_KEYS = MappingProxyType({"told_ms": "told", "since_ms": "since"})
+
+    def closed(self) -> "Known":
+        """Return the same without an incident."""
+        return Known(self.run, job=self.job, seen=self.seen)
 
 
 Memory = Mapping[str, Known]
@@ -63,7 +72,7 @@ Memory = Mapping[str, Known]
 
 def key(job: JobStatus) -> str:
     """Return the key of *job* in the memory."""
-    return f"job:{job.instance.value}:{job.job}"
+    return f"{JOB}:{job.instance.value}:{job.job}"
 
 
 class News:
@@ -74,7 +83,9 @@ class News:
         first: Nothing was ever looked at, so a success is no news.
         find_id: Returns the id of the entry about the end of a run, None if it cannot be found.
         footer: Returns a line that identifies the audit log as it is now.
-        calm: The machine woke up only now, and missed runs may be caught up: it is too early to say that a job is overdue.
+        calm: The machine woke up only now, and missed runs may be caught up: it is too early to say that a job is late or overdue.
+        doubt: The configuration has a fault, so a job may only seem to be fine, or to be gone.
+        hidden: Instances whose jobs cannot be seen now.
 
     Attributes:
         events: In the order in which they happened.
@@ -88,86 +99,151 @@ class News:
         *,
         first: bool = False,
         calm: bool = False,
+        doubt: bool = False,
+        hidden: Collection[Instance] = (),
         find_id: Callable[[EndedRun], str | None] = lambda _: None,
         base: Event | None = None,
         footer: Callable[[], str] = lambda: "",
     ) -> None:
         self._status, self._first, self._calm, self._find_id = status, first, calm, find_id
-        self._footer = footer
+        self._doubt, self._hidden, self._footer = doubt, hidden, footer
         self.base = base or Event("", EventKind.TEST, status.as_of_ms)
         self.memory = dict(memory)
-        events: list[Event] = []
-        if status.audit is not None:
-            events += self._of_audit(status.audit)
-        if status.error is None or status.jobs:
-            for job in status.jobs:
-                if job.kind != DRY_RUN and (job.last is None or job.last.user is None):
-                    events += self._of_job(job)
-        if status.error is None:
-            events += self._gone()
-        self.events = sorted(events, key=lambda event: event.at_ms)
+        self.events = _in_order(self._stories())
+
+    def _stories(self) -> Iterator[Iterable[Event]]:
+        """Yield the events of each job and of the audit logs."""
+        if self._status.audit is not None:
+            yield list(self._of_audit(self._status.audit))
+        if self._status.error is None:
+            yield list(self._renamed())
+        for job in self._status.jobs:
+            if job.kind != DRY_RUN and (job.last is None or job.last.user is None):
+                yield list(self._of_job(job))
+        if self._status.error is None:
+            yield list(self._gone())
+
+    # -- audit logs
 
     def _of_audit(self, audit: AuditStanding) -> Iterator[Event]:
+        """Of two logs with a breach the status shows the user's own; if it shows none, neither has one."""
         place = f"{AUDIT}:{audit.instance.value}"
         before = self.memory.get(place, Known())
         about = f"{audit.kind}/{audit.first_bad}/{audit.since_ms}"
-        if audit.breach and before.run != about:
+        if audit.breach and before.run != about and not (before.incident and audit.kind is None):
             event = breach(self.base, audit, before, self._footer())
             self.memory[place] = Known(
-                about, event.incident, EventKind.BREACH, event.since_ms, None, self._status.as_of_ms
+                about, event.incident, event.kind, event.since_ms, None, self._status.as_of_ms, (event.kind,)
             )
             yield event
-        elif not audit.breach and before.incident:
-            del self.memory[place]
-            yield self._ended(before, EventKind.CLEARED, self.base)
+        elif not audit.breach:
+            for name in [name for name in self.memory if name.startswith(f"{AUDIT}:")]:
+                instance = Instance(name.split(":")[1])
+                if instance is audit.instance or (self._status.error is None and instance not in self._hidden):
+                    yield self._ended(self.memory.pop(name), EventKind.CLEARED, replace(self.base, instance=instance))
+
+    # -- jobs
 
     def _of_job(self, job: JobStatus) -> Iterator[Event]:
         before = self.memory.get(key(job), Known())
-        about = job.about
+        about, bad = job.about, _OF_STATE.get(job.state)
         new = about is not None and about.run != before.run
-        bad = _OF_STATE.get(job.state)
-        if bad is EventKind.OVERDUE and self._calm and before.kind is None:
+        if not new and self._waits(job, before, bad):
             return
-        known = replace(before, run=about.run if about is not None else None, job=job.job)
+        known = replace(before, run=None if about is None else about.run, job=job.job, seen=job.seen)
         if bad is None:
-            self.memory[key(job)] = replace(known, incident="", kind=None, since_ms=None, told_ms=None)
+            self.memory[key(job)] = known.closed()
             yield from self._of_fine(job, before, new)
-            return
-        began = before.kind is None
-        worse = before.kind is not None and _RANKS[bad] > _RANKS[before.kind]
-        if began or worse:
-            event = self._about(job, bad, about if new and about is not None and _brought(bad, about) else None)
-            since = before.since_ms or event.at_ms
-            event = replace(event, incident=before.incident or event.id, since_ms=since)
-            now_ms = self._status.as_of_ms
-            self.memory[key(job)] = replace(known, incident=event.incident, kind=bad, since_ms=since, told_ms=now_ms)
-            yield event
-            return
-        self.memory[key(job)] = known
-        if new and about is not None and is_good(about) and before.kind in (EventKind.FAILURE, EventKind.OVERDUE):
-            yield self._ended(before, EventKind.RECOVERED, self._about(job, EventKind.RECOVERED, about))
-            self.memory[key(job)] = replace(known, incident=clock.new_id(), kind=bad, since_ms=about.finished_ms)
-        elif new:
-            again = self._about(job, bad, about)
-            yield replace(again, incident=before.incident, since_ms=before.since_ms, again=True)
+        elif before.kind is not None and job.seen and not before.seen:
+            yield self._ended(before, EventKind.CLEARED, self._about(job, EventKind.CLEARED, None))
+            yield self._tell(job, known.closed(), bad, None)
+        elif before.kind is None or _RANKS[bad] > _RANKS[before.kind]:
+            brought = new and about is not None and _brought(bad, about)
+            if new and not brought and before.kind is None:
+                yield from self._of_fine(job, before, new)
+            yield self._tell(job, known, bad, about if brought else None)
+        elif new and about is not None and is_good(about) and before.kind is not EventKind.WARNING:
+            yield from self._of_half_fine(job, known, bad, about)
+        else:
+            self.memory[key(job)] = known
+            if new:
+                again = self._about(job, bad, about)
+                yield replace(again, incident=before.incident, since_ms=before.since_ms, again=True)
+
+    def _waits(self, job: JobStatus, before: Known, bad: EventKind | None) -> bool:
+        """Whether the state of a job that has no new run is not to be believed yet."""
+        if before.kind is None or (bad is not None and _RANKS[bad] > _RANKS[before.kind]):
+            return self._calm and job.state in (State.OVERDUE, State.WARNING)
+        if job.seen:
+            return False
+        return job.state is State.RUNNING or (self._doubt and bad is not before.kind)
+
+    def _tell(self, job: JobStatus, known: Known, bad: EventKind, run: EndedRun | None) -> Event:
+        """Return the event that begins the incident of *known*, or tells that it is worse, and remember it."""
+        event = self._about(job, bad, run)
+        event = replace(event, incident=known.incident or event.id, since_ms=known.since_ms or event.at_ms)
+        self.memory[key(job)] = replace(
+            known,
+            incident=event.incident,
+            kind=bad,
+            since_ms=event.since_ms,
+            told_ms=self._status.as_of_ms,
+            kinds=(*known.kinds, bad),
+        )
+        return event
 
     def _of_fine(self, job: JobStatus, before: Known, new: bool) -> Iterator[Event]:
         about = job.about
         good = about is not None and new and is_good(about) and not job.seen
         if before.kind is not None:
             kind = EventKind.RECOVERED if good else EventKind.CLEARED
-            yield self._ended(before, kind, self._about(job, kind, about if new else None))
+            yield self._ended(before, kind, self._about(job, kind, about if good else None))
         elif good and not self._first:
             event = self._about(job, EventKind.SUCCESS, about)
             yield replace(event, incident=event.id)
 
+    def _of_half_fine(self, job: JobStatus, known: Known, bad: EventKind, run: EndedRun) -> Iterator[Event]:
+        """End the incident of a job whose backup succeeded again although it is not fine, and begin the next one.
+
+        The warnings of that backup are told with it; any other reason is told as an incident of its own.
+        """
+        event = self._ended(known, EventKind.RECOVERED, self._about(job, EventKind.RECOVERED, run))
+        yield event
+        if job.state is State.WARNING and run.outcome is Outcome.WARNING and job.concern is None:
+            self.memory[key(job)] = replace(
+                known,
+                incident=event.id,
+                kind=bad,
+                since_ms=event.at_ms,
+                told_ms=self._status.as_of_ms,
+                kinds=(bad,),
+            )
+        else:
+            yield self._tell(job, known.closed(), bad, None)
+
+    def _renamed(self) -> Iterator[Event]:
+        """Pass the memory of a job on to the job that has its last run now; the notice under the old name goes."""
+        there = {key(job): job for job in self._status.jobs}
+        lost = {known.run: place for place, known in self.memory.items() if place not in there and known.run}
+        for place, job in there.items():
+            old = lost.get(job.about.run) if place not in self.memory and job.about is not None else None
+            if old is not None and old.startswith(f"{JOB}:{job.instance.value}:"):
+                known = self.memory.pop(old)
+                self.memory[place] = replace(known, job=job.job)
+                if known.kind is not None:
+                    of_old = replace(self.base, job=known.job, instance=job.instance)
+                    yield self._ended(known, EventKind.CLEARED, of_old)
+
     def _gone(self) -> Iterator[Event]:
-        """End the incidents of jobs that are not there any more: forgotten, renamed or merged."""
+        """End the incidents of jobs that are not there any more: forgotten, or merged with another."""
         there = {key(job) for job in self._status.jobs}
-        for place in [place for place in self.memory if place.startswith("job:") and place not in there]:
+        for place in [place for place in self.memory if place.startswith(f"{JOB}:") and place not in there]:
+            instance = Instance(place.split(":")[1])
+            if instance in self._hidden or (self._doubt and self.memory[place].run is None):
+                continue
             before = self.memory.pop(place)
             if before.kind is not None:
-                yield self._ended(before, EventKind.CLEARED, replace(self.base, job=before.job))
+                yield self._ended(before, EventKind.CLEARED, replace(self.base, job=before.job, instance=instance))
 
     def _ended(self, before: Known, kind: EventKind, event: Event) -> Event:
         """Return *event* as the end of the incident *before*."""
@@ -177,13 +253,12 @@ class News:
             kind=kind,
             incident=before.incident,
             since_ms=before.since_ms,
-            facts={**event.facts, "was": before.kind.value if before.kind is not None else None},
+            facts={**event.facts, "was": [kind.value for kind in before.kinds]},
         )
 
     def _about(self, job: JobStatus, kind: EventKind, run: EndedRun | None) -> Event:
         """Return the event about *job*; *run* is the one that brought it, None if none did."""
-        known = job.about
-        shown = run if run is not None else known if kind in (EventKind.FAILURE, EventKind.WARNING) else None
+        shown = run if run is not None else _behind(job, kind)
         event = replace(
             self.base,
             id=(None if run is None else self._find_id(run)) or clock.new_id(),
@@ -207,7 +282,7 @@ def breach(base: Event, audit: AuditStanding, known: Known, footer: str) -> Even
     Args:
         footer: A line that identifies the user's log as it is now; the user may compare it later.
     """
-    at_ms = audit.since_ms or audit.checked_ms
+    at_ms = min(audit.since_ms or audit.checked_ms, base.at_ms)
     event = replace(
         base,
         id=clock.new_id(),
@@ -224,6 +299,28 @@ def breach(base: Event, audit: AuditStanding, known: Known, footer: str) -> Even
 def _brought(bad: EventKind, run: EndedRun) -> bool:
     """Whether the end of *run* is the event: a good run does not make a job overdue, nor does it bring a concern about it."""
     return bad is not EventKind.OVERDUE and run.outcome is not Outcome.SUCCEEDED
+
+
+def _in_order(stories: Iterable[Iterable[Event]]) -> list[Event]:
+    """Return all events in the order in which they happened; those of one story stay in theirs, whatever their clocks say."""
+    placed: list[tuple[int, Event]] = []
+    for story in stories:
+        at_ms = 0
+        for event in story:
+            at_ms = max(at_ms, event.at_ms)
+            placed.append((at_ms, event))
+    return [event for _, event in sorted(placed, key=lambda pair: pair[0])]
+
+
+def _behind(job: JobStatus, kind: EventKind) -> EndedRun | None:
+    """Return the known run of an event that no new one brought: a failed one, or one with warnings if nothing else is wrong."""
+    run = job.about
+    if run is None or job.seen or kind not in (EventKind.FAILURE, EventKind.WARNING):
+        return None
+    if kind is EventKind.FAILURE:
+        return None if is_good(run) else run
+    warned = job.state is State.WARNING and run.outcome is not Outcome.SUCCEEDED
+    return run if warned and job.concern is None else None
 
 
 def _at(job: JobStatus, kind: EventKind, run: EndedRun | None, now_ms: int) -> int:

@@ -4,7 +4,6 @@ import sqlite3
 from contextlib import closing, suppress
 from typing import Any
 
-from tray.baselines import unreached
 from tray.config import channels as configured
 from tray.config.channels import DESKTOP, ChannelSettings
 from tray.core import clock
@@ -12,9 +11,8 @@ from tray.core.dataclass import dataclass
 from tray.core.model.events import Event, EventKind, Message
 from tray.core.paths import Places
 from tray.core.sender import start as start_sender
-from tray.notify import channels, fill, queue_file, sender
+from tray.notify import channels, fill, outages, queue_file
 from tray.notify.queue import ChannelState
-from tray.status.kept_files import UNSENT
 from tray.wording import channels as words
 
 _TESTED = "tested:"
@@ -66,7 +64,7 @@ class Standing:
 def standings(places: Places) -> list[Standing]:
     """Return every channel of config.toml, and the desktop; raises ConfigError as `channels.load`."""
     known = configured.load(places)
-    out = unreached.failing(places.state / UNSENT)
+    out = outages.failing(places)
     now_ms, rows = clock.now_ms(), []
     with queue_file.reading(places) as waiting:
         for name in (*known.channels, *known.broken):
@@ -93,18 +91,18 @@ def test(places: Places, settings: ChannelSettings) -> None:
         channels.load(settings, places).send(message, fill.present(places))
     except channels.NotSentError as error:
         if settings.type != DESKTOP:  # a terminal without the desktop's session says nothing of the desktop
-            sender.remember(places, settings.name, error.why)
+            outages.remember(places, settings.name, error.why)
         raise
     _worked(places, settings.name)
 
 
 def _worked(places: Places, channel: str) -> None:
     """Note that *channel* works: an outage is over, and messages that wait for their next try are sent at once."""
-    sender.remember(places, channel, None)
+    outages.remember(places, channel, None)
     with suppress(OSError, sqlite3.Error), closing(queue_file.opened(places)) as waiting:
         now_ms = clock.now_ms()
         waiting.set_mark(f"{_TESTED}{channel}", now_ms)
         waiting.retry_now(channel, now_ms)
         waiting.set_mark(f"outage:{channel}", None)
-        if waiting.next_ms(channel) is not None:
+        if waiting.next_ms(channel, now_ms) is not None:
             start_sender(places)

@@ -8,46 +8,37 @@ Each channel gets its events in their order. `notify.db` may be deleted: open in
 """
 
 import json
-import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 from tray.config.channels import EVENTS
 from tray.core import clock
-from tray.core.clock import DAY_MS
+from tray.core.clock import DAY_MS, SLACK_MS
 from tray.core.dataclass import dataclass
 from tray.core.model.events import Event, EventKind, Message
 from tray.notify.news import Known
+from tray.notify.queue_store import COLUMNS, Store
 
 PACE_MS = 60_000
 """Least time between two messages to one channel; events that come meanwhile go together."""
 BACK_OFF_MS = (60_000, 300_000, 1_800_000, 7_200_000, 21_600_000)
-"""Pauses after each failed try; the last one goes on until the message is `GIVE_UP_MS` old."""
+"""Pauses after each failed try; the last one goes on until the message is `GIVE_UP_MS` old, and was tried `LEAST_TRIES` times."""
 GIVE_UP_MS = 7 * DAY_MS
 KEEP_MS = 30 * DAY_MS
 MOST_EVENTS = 1000
 """So many events go into one message at most; the rest follow in the next."""
-QUIET, AGE = "quiet", "age"
-"""Why an event waits: quiet hours, or the last good backup is not old enough yet."""
-_SECONDS = 10.0
-_VERSION = 1
-_SCHEMA = """
-CREATE TABLE known (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE events (id TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, recorded INTEGER NOT NULL, body TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE deliveries (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL, channel TEXT NOT NULL, incident TEXT NOT NULL,
-    due_ms INTEGER NOT NULL, held TEXT, message TEXT, UNIQUE (event, channel)
-);
-CREATE INDEX waiting ON deliveries (channel, due_ms) WHERE message IS NULL;
-CREATE INDEX carried ON deliveries (message) WHERE message IS NOT NULL;
-CREATE TABLE messages (
-    id TEXT PRIMARY KEY, channel TEXT NOT NULL, made_ms INTEGER NOT NULL, tries INTEGER NOT NULL, next_ms INTEGER,
-    sent_ms INTEGER, why TEXT
-) WITHOUT ROWID;
-CREATE INDEX open_messages ON messages (channel) WHERE next_ms IS NOT NULL;
-CREATE TABLE marks (name TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) WITHOUT ROWID;
-"""
+LEAST_TRIES = 8
+"""A message is given up after so many tries at the earliest: the machine may have been off for a week, or its clock wrong."""
+QUIET, AGE, SNOOZE = "quiet", "age", "snooze"
+"""Why an event waits: quiet hours, the last good backup is not old enough yet, or the user gave messages about its job a rest."""
+_ENDS = (EventKind.RECOVERED, EventKind.CLEARED)
+_LATEST = (EventKind.REMINDER, EventKind.DIGEST)
+"""Events of which only the latest is worth sending."""
+_OPEN = (
+    "SELECT id, made_ms, next_ms FROM messages WHERE channel = ? AND next_ms IS NOT NULL ORDER BY made_ms, id LIMIT 1"
+)
+_WAITS = "message IS NULL AND (held IS NULL OR due_ms <= :now OR made_ms > :now + :slack)"
+"""Deliveries that are due: of one that was made in the future, by a clock that was ahead, the moment means nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,75 +74,25 @@ class ChannelState:
     given_up: int = 0
 
 
-class Queue:
+class Queue(Store):
     """The open queue; each method is a transaction of its own, and safe beside other processes."""
-
-    def __init__(self, file: Path) -> None:
-        self._db = sqlite3.connect(file, timeout=_SECONDS, isolation_level=None, check_same_thread=False)
-        try:
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._prepare()
-        except BaseException:
-            self._db.close()
-            raise
-
-    def close(self) -> None:
-        """Give the file back."""
-        self._db.close()
-
-    def _prepare(self) -> None:
-        if self._db.execute("PRAGMA user_version").fetchone()[0] == _VERSION:
-            return
-        with self._changing():
-            (version,) = self._db.execute("PRAGMA user_version").fetchone()
-            if version not in (0, _VERSION):
-                raise sqlite3.DatabaseError(f"made by a newer version ({version})")
-            if version == 0:
-                for statement in filter(None, map(str.strip, _SCHEMA.split(";"))):
-                    self._db.execute(statement)
-                self._db.execute(f"PRAGMA user_version={_VERSION}")
-
-    @contextmanager
-    def _changing(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            with suppress(sqlite3.Error):
-                self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
 
     # -- fill
 
     def memory(self) -> dict[str, Known]:
         """Return the memory of the news, by key; empty at the first look."""
-        rows = self._db.execute("SELECT key, value FROM known")
-        return {key: Known.from_json(json.loads(value)) for key, value in rows}
-
-    def mark(self, name: str) -> int | None:
-        """Return when *name* was last done, in milliseconds; None if never."""
-        row = self._db.execute("SELECT at_ms FROM marks WHERE name = ?", (name,)).fetchone()
-        return None if row is None else int(row[0])
-
-    def marks(self, prefix: str) -> dict[str, int]:
-        """Return the marks whose names begin with *prefix*."""
-        rows = self._db.execute("SELECT name, at_ms FROM marks WHERE substr(name, 1, ?) = ?", (len(prefix), prefix))
-        return dict(rows.fetchall())
-
-    def set_mark(self, name: str, at_ms: int | None) -> None:
-        """Note when *name* was done, or will be over; None forgets it."""
-        if at_ms is None:
-            self._db.execute("DELETE FROM marks WHERE name = ?", (name,))
-        else:
-            self._db.execute("INSERT OR REPLACE INTO marks VALUES (?, ?)", (name, at_ms))
+        memory = {}
+        for key, value in self.db.execute("SELECT key, value FROM known"):
+            with suppress(ValueError):  # of a newer version: that incident is told once more
+                memory[key] = Known.from_json(json.loads(value))
+        return memory
 
     def add(self, event: Event, deliveries: Iterable[Delivery], mark: str, now_ms: int) -> None:
-        """Store an event that is none of a job, and when *mark* was done."""
-        with self._changing():
-            self._add([event], deliveries)
-            self.set_mark(mark, now_ms)
+        """Store an event that is none of a job, and when *mark* was done; nothing if another process has done it."""
+        with self.changing():
+            if self.mark(mark) is None:
+                self._add([event], deliveries, now_ms)
+                self.set_mark(mark, now_ms)
 
     def tell(
         self,
@@ -161,50 +102,66 @@ class Queue:
         marks: dict[str, int] | None = None,
     ) -> None:
         """Store all that is known now, together with the events and the channels that are to get them."""
-        with self._changing():
-            before = dict(self._db.execute("SELECT key, value FROM known"))
+        with self.changing():
+            before = dict(self.db.execute("SELECT key, value FROM known"))
             after = {key: json.dumps(known.to_json()) for key, known in memory.items()}
             changed = [(key, value) for key, value in after.items() if before.get(key) != value]
-            self._db.executemany("INSERT OR REPLACE INTO known VALUES (?, ?)", changed)
-            self._db.executemany("DELETE FROM known WHERE key = ?", [(key,) for key in before.keys() - after.keys()])
-            self._add(events, deliveries)
+            self.db.executemany("INSERT OR REPLACE INTO known VALUES (?, ?)", changed)
+            self.db.executemany("DELETE FROM known WHERE key = ?", [(key,) for key in before.keys() - after.keys()])
+            self._add(events, deliveries, clock.now_ms())
             for name, at_ms in (marks or {}).items():
                 self.set_mark(name, at_ms)
 
-    def _add(self, events: Sequence[Event], deliveries: Iterable[Delivery]) -> None:
+    def _add(self, events: Sequence[Event], deliveries: Iterable[Delivery], now_ms: int) -> None:
+        untold = {event.incident: self._end(event) for event in events if event.kind in _ENDS}
         for event in events:
-            recorded = event.kind is not EventKind.OVERDUE
-            row = (event.id, event.at_ms, recorded, json.dumps(event.to_json()))
-            self._db.execute("INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?)", row)
+            self._add_event(event)
         for delivery in deliveries:
-            event = delivery.event
-            if event.kind in (EventKind.RECOVERED, EventKind.CLEARED) and self._was_not_told(event, delivery.channel):
+            event, channel = delivery.event, delivery.channel
+            if event.kind in _ENDS and channel in untold.get(event.incident, ()):
                 continue
-            values = (event.id, delivery.channel, event.incident, delivery.due_ms, delivery.held)
-            self._db.execute(
-                "INSERT OR IGNORE INTO deliveries (event, channel, incident, due_ms, held) VALUES (?, ?, ?, ?, ?)",
-                values,
+            if event.kind in _LATEST:
+                about = (channel, event.kind.value)
+                self.db.execute("DELETE FROM deliveries WHERE channel = ? AND incident = ? AND message IS NULL", about)
+            self._add_event(event)
+            self.db.execute(
+                f"INSERT OR IGNORE INTO deliveries ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, NULL)",  # noqa: S608
+                (event.id, channel, event.incident or event.kind.value, now_ms, delivery.due_ms, delivery.held),
             )
 
-    def _was_not_told(self, event: Event, channel: str) -> bool:
-        """Whether the whole incident of *event* still waits in *channel* for a backup to become old; it is told no more then."""
-        about = (channel, event.incident)
-        rows = self._db.execute("SELECT held, message FROM deliveries WHERE channel = ? AND incident = ?", about)
-        states = rows.fetchall()
-        if not states or any(held != AGE or message is not None for held, message in states):
-            return False
-        self._db.execute("DELETE FROM deliveries WHERE channel = ? AND incident = ?", about)
-        return True
+    def _add_event(self, event: Event) -> None:
+        row = (event.id, event.at_ms, event.kind is not EventKind.OVERDUE, json.dumps(event.to_json()))
+        self.db.execute("INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?)", row)
+
+    def _end(self, event: Event) -> set[str]:
+        """Drop deliveries of an incident that is over before they were due; return the channels that know nothing of it.
+
+        The events of quiet hours are told after them, unless the user has acknowledged them.
+        """
+        held = (AGE, SNOOZE, QUIET) if event.kind is EventKind.CLEARED else (AGE, SNOOZE)
+        where = f"incident = ? AND message IS NULL AND held IN ({', '.join('?' * len(held))})"
+        values = (event.incident, *held)
+        dropped = self.db.execute(f"SELECT DISTINCT channel FROM deliveries WHERE {where}", values).fetchall()  # noqa: S608
+        self.db.execute(f"DELETE FROM deliveries WHERE {where}", values)  # noqa: S608
+        rest = self.db.execute("SELECT DISTINCT channel FROM deliveries WHERE incident = ?", (event.incident,))
+        return {channel for (channel,) in dropped} - {channel for (channel,) in rest}
+
+    def held(self, channel: str, now_ms: int) -> set[str]:
+        """Return the ids of the incidents of which *channel* is not to tell yet."""
+        rows = self.db.execute(
+            f"SELECT DISTINCT incident FROM deliveries WHERE channel = :channel AND message IS NULL AND NOT ({_WAITS})",  # noqa: S608
+            {"channel": channel, "now": now_ms, "slack": SLACK_MS},
+        )
+        return {incident for (incident,) in rows}
 
     def unrecorded(self) -> list[Event]:
         """Return the events that are to be put on record in the audit log; see `recorded`."""
-        return [
-            _event(body) for (body,) in self._db.execute("SELECT body FROM events WHERE recorded = 0 ORDER BY at_ms")
-        ]
+        rows = self.db.execute("SELECT body FROM events WHERE recorded = 0 ORDER BY at_ms")
+        return [event for (body,) in rows if (event := _event(body)) is not None]
 
     def recorded(self, event: Event) -> None:
         """Note that *event* is on record."""
-        self._db.execute("UPDATE events SET recorded = 1 WHERE id = ?", (event.id,))
+        self.db.execute("UPDATE events SET recorded = 1 WHERE id = ?", (event.id,))
 
     # -- empty
 
@@ -213,41 +170,43 @@ class Queue:
 
         The message stays in the queue until `sent` or `failed` is called.
         """
-        with self._changing():
-            row = self._db.execute(
-                "SELECT id, made_ms, next_ms FROM messages WHERE channel = ? AND next_ms IS NOT NULL", (channel,)
-            ).fetchone()
+        with self.changing():
+            if self._pace_ends_ms(channel, now_ms, pace_ms) > now_ms:
+                return None
+            row = self.db.execute(_OPEN, (channel,)).fetchone()
             if row is not None:
                 return None if _lies_ahead(row[2], now_ms, BACK_OFF_MS[-1]) else self._message(row[0], channel, row[1])
-            last = self.mark(f"sent:{channel}")
-            if last is not None and _lies_ahead(last + pace_ms, now_ms, pace_ms):
-                return None
-            seqs = [
-                seq
-                for (seq,) in self._db.execute(
-                    "SELECT seq FROM deliveries WHERE channel = ? AND message IS NULL AND due_ms <= ? ORDER BY seq LIMIT ?",
-                    (channel, now_ms, MOST_EVENTS),
-                )
-            ]
+            waiting = self.db.execute(
+                f"SELECT seq FROM deliveries WHERE channel = :channel AND {_WAITS} ORDER BY seq LIMIT {MOST_EVENTS}",  # noqa: S608
+                {"channel": channel, "now": now_ms, "slack": SLACK_MS},
+            )
+            seqs = waiting.fetchall()
             if not seqs:
                 return None
             fresh = clock.new_id()
-            self._db.executemany("UPDATE deliveries SET message = ? WHERE seq = ?", [(fresh, seq) for seq in seqs])
-            self._db.execute(
-                "INSERT INTO messages VALUES (?, ?, ?, 0, ?, NULL, NULL)", (fresh, channel, now_ms, now_ms)
-            )
+            self.db.executemany("UPDATE deliveries SET message = ? WHERE seq = ?", [(fresh, seq) for (seq,) in seqs])
+            self.db.execute("INSERT INTO messages VALUES (?, ?, ?, 0, ?, NULL, NULL)", (fresh, channel, now_ms, now_ms))
             return self._message(fresh, channel, now_ms)
 
-    def _message(self, message: str, channel: str, made_ms: int) -> Message:
-        rows = self._db.execute(
+    def _pace_ends_ms(self, channel: str, now_ms: int, pace_ms: int) -> int:
+        """Return the moment before which *channel* gets no message, since it has got one; it may be past."""
+        last = self.mark(f"sent:{channel}")
+        return last + pace_ms if last is not None and _lies_ahead(last + pace_ms, now_ms, pace_ms) else 0
+
+    def _message(self, message: str, channel: str, made_ms: int) -> Message | None:
+        rows = self.db.execute(
             "SELECT body FROM deliveries JOIN events ON events.id = event WHERE message = ? ORDER BY seq", (message,)
         )
-        return Message(message, channel, made_ms, tuple(_event(body) for (body,) in rows))
+        events = tuple(event for (body,) in rows if (event := _event(body)) is not None)
+        if not events:  # all of a newer version
+            self.db.execute("UPDATE messages SET next_ms = NULL, why = 'unreadable' WHERE id = ?", (message,))
+            return None
+        return Message(message, channel, made_ms, events)
 
     def sent(self, message: Message, now_ms: int) -> None:
         """Note that the channel has acknowledged *message*."""
-        with self._changing():
-            self._db.execute(
+        with self.changing():
+            self.db.execute(
                 "UPDATE messages SET next_ms = NULL, sent_ms = ?, why = NULL WHERE id = ?", (now_ms, message.id)
             )
             self.set_mark(f"sent:{message.channel}", now_ms)
@@ -260,84 +219,93 @@ class Queue:
         Args:
             after_ms: How long the receiver asks to wait.
         """
-        with self._changing():
-            row = self._db.execute("SELECT tries FROM messages WHERE id = ?", (message.id,)).fetchone()
+        with self.changing():
+            row = self.db.execute("SELECT tries FROM messages WHERE id = ?", (message.id,)).fetchone()
             tries = 0 if row is None else int(row[0])  # None: its channel is not configured any more
             pause = max(BACK_OFF_MS[min(tries, len(BACK_OFF_MS) - 1)], min(after_ms or 0, BACK_OFF_MS[-1]))
-            over = final or now_ms - message.made_ms > GIVE_UP_MS
+            over = final or (tries + 1 >= LEAST_TRIES and now_ms - message.made_ms > GIVE_UP_MS)
             next_ms = None if over else now_ms + pause
-            self._db.execute(
+            self.db.execute(
                 "UPDATE messages SET tries = ?, next_ms = ?, why = ? WHERE id = ?",
                 (tries + 1, next_ms, why, message.id),
             )
             self.set_mark(f"sent:{message.channel}", now_ms)
             return next_ms
 
-    def next_ms(self, channel: str, pace_ms: int = PACE_MS) -> int | None:
+    def next_ms(self, channel: str, now_ms: int, pace_ms: int = PACE_MS) -> int | None:
         """Return when the next message of *channel* is due, which may be past; None if nothing waits."""
-        row = self._db.execute(
-            "SELECT min(next_ms) FROM messages WHERE channel = ? AND next_ms IS NOT NULL", (channel,)
-        ).fetchone()
-        if row[0] is not None:
-            return int(row[0])
-        row = self._db.execute(
-            "SELECT min(due_ms) FROM deliveries WHERE channel = ? AND message IS NULL", (channel,)
-        ).fetchone()
-        if row[0] is None:
-            return None
-        last = self.mark(f"sent:{channel}")
-        return int(row[0]) if last is None else max(int(row[0]), last + pace_ms)
+        row = self.db.execute(_OPEN, (channel,)).fetchone()
+        if row is not None:
+            due_ms = int(row[2]) if _lies_ahead(row[2], now_ms, BACK_OFF_MS[-1]) else now_ms
+        else:
+            (least,) = self.db.execute(
+                f"SELECT min(iif({_WAITS}, :now, due_ms)) FROM deliveries WHERE channel = :channel AND message IS NULL",  # noqa: S608
+                {"channel": channel, "now": now_ms, "slack": SLACK_MS},
+            ).fetchone()
+            if least is None:
+                return None
+            due_ms = int(least)
+        return max(due_ms, self._pace_ends_ms(channel, now_ms, pace_ms))
 
     def retry_now(self, channel: str, now_ms: int) -> None:
-        """Let the message of *channel* that waits for its next try be tried at once: its settings have changed."""
-        self._db.execute("UPDATE messages SET next_ms = ? WHERE channel = ? AND next_ms IS NOT NULL", (now_ms, channel))
+        """Let the messages of *channel* that were not sent be tried at once, also those given up: its settings have changed."""
+        self.db.execute(
+            "UPDATE messages SET next_ms = ?, tries = 0 WHERE channel = ? AND sent_ms IS NULL"
+            " AND (next_ms IS NOT NULL OR made_ms > ?)",
+            (now_ms, channel, now_ms - GIVE_UP_MS),
+        )
 
     def channels(self) -> list[str]:
         """Return the channels for which something waits."""
-        rows = self._db.execute(
+        rows = self.db.execute(
             "SELECT channel FROM deliveries WHERE message IS NULL UNION SELECT channel FROM messages WHERE next_ms IS NOT NULL"
         )
         return sorted(channel for (channel,) in rows)
 
     def state(self, channel: str, now_ms: int) -> ChannelState:
         """Return the queue of *channel*."""
-        waiting, held = self._db.execute(
+        waiting, held = self.db.execute(
             "SELECT count(*), count(CASE WHEN held IS NOT NULL AND due_ms > ? THEN 1 END) FROM deliveries"
             " LEFT JOIN messages ON messages.id = message"
             " WHERE deliveries.channel = ? AND (message IS NULL OR next_ms IS NOT NULL)",
             (now_ms, channel),
         ).fetchone()
-        row = self._db.execute(
-            "SELECT tries, next_ms, why FROM messages WHERE channel = ? AND next_ms IS NOT NULL", (channel,)
+        row = self.db.execute(
+            "SELECT tries, next_ms, why FROM messages WHERE channel = ? AND next_ms IS NOT NULL ORDER BY made_ms, id",
+            (channel,),
         ).fetchone()
-        newest = self._db.execute(
+        newest = self.db.execute(
             "SELECT why FROM messages WHERE channel = ? ORDER BY made_ms DESC LIMIT 1", (channel,)
         ).fetchone()
-        (given_up,) = self._db.execute(
+        (given_up,) = self.db.execute(
             "SELECT count(*) FROM messages WHERE channel = ? AND next_ms IS NULL AND sent_ms IS NULL", (channel,)
         ).fetchone()
         tries, next_ms, why = row or (0, None, newest[0] if newest else None)
         return ChannelState(waiting, held, tries, next_ms, why, self._last_sent(channel), given_up)
 
     def _last_sent(self, channel: str) -> int | None:
-        row = self._db.execute("SELECT max(sent_ms) FROM messages WHERE channel = ?", (channel,)).fetchone()
+        row = self.db.execute("SELECT max(sent_ms) FROM messages WHERE channel = ?", (channel,)).fetchone()
         return None if row[0] is None else int(row[0])
 
     def tidy(self, now_ms: int, channels: Iterable[str]) -> None:
-        """Forget messages of long ago, and those that wait for a channel that is not configured any more."""
-        with self._changing():
+        """Forget messages of long ago, and all of channels that are not among *channels*: they were turned off or removed."""
+        with self.changing():
             known = (json.dumps(list(channels)),)
-            self._db.execute("DELETE FROM deliveries WHERE channel NOT IN (SELECT value FROM json_each(?))", known)
-            self._db.execute("DELETE FROM messages WHERE channel NOT IN (SELECT value FROM json_each(?))", known)
-            self._db.execute("DELETE FROM messages WHERE next_ms IS NULL AND made_ms < ?", (now_ms - KEEP_MS,))
-            self._db.execute("DELETE FROM deliveries WHERE message IS NULL AND due_ms < ?", (now_ms - GIVE_UP_MS,))
-            self._db.execute(
+            self.db.execute("DELETE FROM deliveries WHERE channel NOT IN (SELECT value FROM json_each(?))", known)
+            self.db.execute("DELETE FROM messages WHERE channel NOT IN (SELECT value FROM json_each(?))", known)
+            self.db.execute("DELETE FROM messages WHERE next_ms IS NULL AND made_ms < ?", (now_ms - KEEP_MS,))
+            self.db.execute(
                 "DELETE FROM deliveries WHERE message IS NOT NULL AND message NOT IN (SELECT id FROM messages)"
             )
-            self._db.execute(
+            self.db.execute(
                 "DELETE FROM events WHERE recorded AND at_ms < ? AND id NOT IN (SELECT event FROM deliveries)",
                 (now_ms - KEEP_MS,),
             )
+
+    def drop_old(self, channel: str, now_ms: int) -> None:
+        """Drop the events that have waited for *channel* since long ago without a try: there is no session to show them in."""
+        where = "channel = ? AND message IS NULL AND made_ms < ?"
+        self.db.execute(f"DELETE FROM deliveries WHERE {where}", (channel, now_ms - GIVE_UP_MS))  # noqa: S608
 
 
 def pace_ms(takes: str) -> int:
@@ -345,8 +313,11 @@ def pace_ms(takes: str) -> int:
     return PACE_MS if takes == EVENTS else PACE_MS // 5
 
 
-def _event(body: str) -> Event:
-    return Event.from_json(json.loads(body))
+def _event(body: str) -> Event | None:
+    try:
+        return Event.from_json(json.loads(body))
+    except ValueError:  # of a newer version
+        return None
 
 
 def _lies_ahead(moment_ms: int, now_ms: int, longest_ms: int) -> bool:

@@ -1,43 +1,104 @@
-"""Open the queue where it can be written, and set aside a file that is none."""
+"""Open the queue where it can be written, and set aside a file that is none.
+
+It is in the state folder. While that cannot be written (a full disk, a home that is read-only), one in the runtime folder takes its
+place: it begins with the memory of the other, and is merged into it as soon as that can be written again.
+"""
 
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from tray.core import clock, files
 from tray.core.errors import UnsafeFolderError
+from tray.core.locks import FileLock
 from tray.core.paths import Places, private
 from tray.notify.queue import Queue
+from tray.notify.queue_store import NewerQueueError
 
 FILE = "notify.db"
+_PARTS = ("", "-wal", "-shm")
 
 
 def opened(places: Places) -> Queue:
-    """Return the queue; where the state folder cannot be written, one in the runtime folder.
+    """Return the queue; where the state folder cannot be written, the one in the runtime folder.
 
-    A file that is no queue is set aside under a name with `.damaged` at its end, and a new one begins.
+    A file that is no queue is set aside under a name with `.damaged` at its end, that of a newer version with `.newer`; then a new
+    one begins.
 
     Raises:
-        OSError, sqlite3.Error: There is no place for one.
+        OSError, sqlite3.Error, UnsafeFolderError: There is no place for one.
     """
     try:
-        return _opened(private(places.state) / FILE)
+        queue = _opened(private(places.state) / FILE)
     except (sqlite3.Error, OSError, UnsafeFolderError):
-        return _opened(private(places.runtime) / FILE)
+        return elsewhere(places)
+    with suppress(sqlite3.Error, OSError, UnsafeFolderError):
+        _merge(queue, places.runtime)
+    return queue
+
+
+def elsewhere(places: Places) -> Queue:
+    """Return the queue in the runtime folder.
+
+    Raises:
+        OSError, sqlite3.Error, UnsafeFolderError: It cannot be had.
+    """
+    file = private(places.runtime) / FILE
+    fresh = not file.exists()
+    queue = _opened(file)
+    if fresh:
+        with suppress(sqlite3.Error, OSError), closing(_read(places.state / FILE)) as other:
+            queue.take_over(other, with_messages=False)  # those wait there
+    return queue
+
+
+def _merge(queue: Queue, runtime: Path) -> None:
+    """Take over all that was told and queued while the state folder could not be written."""
+    file = runtime / FILE
+    if not file.exists() or file == queue.file:
+        return
+    with FileLock(file.with_name(f"{FILE}.merge")) as lock:
+        if lock.acquire() and file.exists():
+            with closing(Queue(file)) as other:
+                queue.take_over(other, with_messages=True)
+            for part in _PARTS:
+                file.with_name(f"{FILE}{part}").unlink(missing_ok=True)
+
+
+def _read(file: Path) -> Queue:
+    """Return the queue in *file*, which is only read: on a full disk the file beside it that readers share cannot be made."""
+    try:
+        return Queue(file)
+    except sqlite3.OperationalError:
+        return Queue(file, immutable=True)
 
 
 def _opened(file: Path) -> Queue:
     try:
         return _writable(file)
-    except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.OperationalError):  # full, locked, read-only
+    except sqlite3.OperationalError:  # full, locked, read-only
+        raise
+    except sqlite3.DatabaseError:
+        pass
+    with FileLock(file.with_name(f"{FILE}.mend")) as lock:
+        lock.acquire()  # if another process mends it, its new file is not set aside
+        try:
+            return _writable(file)
+        except NewerQueueError:
+            _set_aside(file, "newer")
+        except sqlite3.OperationalError:
             raise
-    for name in (FILE, f"{FILE}-wal", f"{FILE}-shm"):
+        except sqlite3.DatabaseError:
+            _set_aside(file, "damaged")
+        return _writable(file)
+
+
+def _set_aside(file: Path, why: str) -> None:
+    for part in _PARTS:
         with suppress(FileNotFoundError):
-            (file.parent / name).replace(file.parent / f"{name}.damaged")
-    return _writable(file)
+            file.with_name(f"{FILE}{part}").replace(file.with_name(f"{FILE}{part}.{why}"))
 
 
 def _writable(file: Path) -> Queue:
@@ -50,6 +111,7 @@ def _writable(file: Path) -> Queue:
         os.close(files.descriptor(file, os.O_RDWR | os.O_CREAT))  # for this user alone
     queue = Queue(file)
     try:
+        queue.memory()
         queue.set_mark("opened", clock.now_ms())
     except BaseException:
         queue.close()

@@ -2,8 +2,8 @@
 
 It is started after each run, when the icon sees a job change its state, and in each round of housekeeping. One process at a time
 looks for news; one more waits, and any further one ends at once, as the one that waits will see the same. Each channel has a
-thread and a lock of its own, so one that hangs keeps no other from being told. The process stays while a retry is due within
-`STAY_SECONDS`, or while a notice of ours is open on the desktop; later retries are for the next one.
+thread and a lock of its own (`worker`), so one that hangs keeps no other from being told. The process stays while a message is due
+within `worker.STAY_SECONDS`, or while a notice of ours is open on the desktop; later ones are for the next process.
 """
 
 import os
@@ -11,31 +11,25 @@ import sqlite3
 import sys
 import threading
 import time
-from contextlib import closing, suppress
+import zlib
+from contextlib import closing
+from pathlib import Path
 
-from tray.audit.entry import Action
-from tray.baselines import unreached
-from tray.config.channels import DESKTOP, EVENTS, ChannelSettings, Notify
+from tray.config.channels import DESKTOP, ChannelSettings, Notify
 from tray.core import clock, paths
-from tray.core.errors import BackupTrayError
+from tray.core.errors import BackupTrayError, UnsafeFolderError
 from tray.core.locks import FileLock
 from tray.core.model import Status
-from tray.core.model.events import Event, EventKind, Message
-from tray.core.paths import Places, private
-from tray.core.sender import LOGIN
-from tray.notify import channels, fill, queue, queue_file
-from tray.notify.channels import NotSentError
+from tray.core.paths import Places, private, session_bus
+from tray.core.sender import LOGIN, LOOK, NEXT
+from tray.notify import fill, outages, queue, queue_file
 from tray.notify.queue import Queue
-from tray.notify.rules import Rules
-from tray.status.kept_files import UNSENT
+from tray.notify.worker import STAY_SECONDS, Worker
 
-STAY_SECONDS = 360.0
-LOOK_SECONDS = 0.25
-"""How often a sender that stays looks whether another process has queued something."""
-TELL_OTHERS_MS = 30 * 60_000
-"""A channel that has been out for so long is told of by the others; one that refuses for good at once."""
-_TURN_SECONDS = 10.0
-_memory_lock = threading.Lock()
+TURN_SECONDS = 120.0
+"""So long a process waits for its turn to look for news; a look takes a second."""
+_WAIT_SECONDS = 0.02
+_REAP_SECONDS = 0.25
 
 
 def main() -> int:
@@ -43,156 +37,110 @@ def main() -> int:
     if hasattr(os, "fork") and os.fork():
         os._exit(0)
     places = paths.places()
-    try:
-        with closing(queue_file.opened(places)) as waiting:
-            if LOGIN in sys.argv[1:]:
-                waiting.set_mark(LOGIN, clock.now_ms())  # whichever sender looks next takes note of it
-            return _run(places, waiting)
-    except (OSError, sqlite3.Error, BackupTrayError):
-        return 1
+    for opened in (queue_file.opened, queue_file.elsewhere):  # the disk may be full for more than the first word
+        try:
+            with closing(opened(places)) as waiting:
+                if LOGIN in sys.argv[1:]:
+                    waiting.set_mark(LOGIN, clock.now_ms())  # whichever sender looks next takes note of it
+                return run(places, waiting)
+        except (OSError, sqlite3.Error, BackupTrayError):
+            continue
+    return 1
 
 
-def _run(places: Places, waiting: Queue) -> int:
-    looked = _look(places, waiting)
+def run(places: Places, waiting: Queue) -> int:
+    """Look for news, and send messages that are due now or soon, by one thread a channel."""
+    folder = lock_folder(places)
+    looked = _look(places, folder, waiting)
     if looked is None:
         return 0
     known, status = looked
-    workers = [
-        threading.Thread(target=Worker(places, settings, status).run, name=name)
-        for name, settings in known.channels.items()
-        if settings.enabled and waiting.next_ms(name) is not None
-    ]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    return 0
+    busy: dict[str, tuple[threading.Thread, Worker]] = {}
+    over: set[str] = set()
+    while True:
+        for name, (thread, worker) in list(busy.items()):
+            if not thread.is_alive():
+                del busy[name]
+                over |= set() if worker.idle else {name}
+        for name, settings in known.channels.items():  # one channel may have had another one told of its outage
+            if name not in busy and name not in over and _can_send(settings) and _is_due_soon(waiting, settings):
+                worker = Worker(places, waiting.file, folder, settings, status)
+                busy[name] = threading.Thread(target=worker.run, name=name), worker
+                busy[name][0].start()
+        if not busy:
+            return 0
+        next(iter(busy.values()))[0].join(_REAP_SECONDS)
 
 
-def _look(places: Places, waiting: Queue) -> tuple[Notify, Status] | None:
+def lock_folder(places: Places) -> Path:
+    """Return the folder of the locks: in the state folder, whichever queue is used; where that cannot be, in the runtime folder."""
+    try:
+        folder = private(private(places.state) / "notify")
+        if os.access(folder, os.W_OK):
+            return folder
+    except (OSError, UnsafeFolderError):
+        pass
+    return private(private(places.runtime) / "notify")
+
+
+def _can_send(settings: ChannelSettings) -> bool:
+    """Whether the channel may be tried: a desktop only where a session is; its messages wait for one."""
+    return settings.enabled and (settings.type != DESKTOP or sys.platform != "linux" or session_bus() is not None)
+
+
+def _is_due_soon(waiting: Queue, settings: ChannelSettings) -> bool:
+    now_ms = clock.now_ms()
+    next_ms = waiting.next_ms(settings.name, now_ms, queue.pace_ms(settings.takes))
+    return next_ms is not None and next_ms - now_ms <= STAY_SECONDS * 1000
+
+
+def _look(places: Places, folder: Path, waiting: Queue) -> tuple[Notify, Status] | None:
     """Look for news as the only process that does; None if another one waits already, and will see the same."""
-    folder = private(places.state) / "notify"
-    private(folder)
-    with FileLock(folder / "next") as turn, FileLock(folder / "look") as mine:
+    with FileLock(folder / NEXT) as turn, FileLock(folder / LOOK) as mine:
         if not turn.acquire():
             return None
-        until = clock.monotonic() + _TURN_SECONDS
+        until = clock.monotonic() + TURN_SECONDS
         while not mine.acquire():
             if clock.monotonic() >= until:
                 return None
-            time.sleep(0.02)
+            time.sleep(_WAIT_SECONDS)
         turn.release()
         known = fill.settings(places)
+        _note_changes(waiting, known)
         status = fill.now(places, waiting, known)
-        waiting.tidy(clock.now_ms(), known.channels)
+        if known.complete:
+            _tidy(places, waiting, known)
         return known, status
 
 
-def remember(places: Places, channel: str, why: str | None) -> None:
-    """Keep for status and doctor whether *channel* works, and why not; the beginning of an outage is put on record."""
-    private(places.state)
-    with _memory_lock, unreached.alone(places.state / UNSENT):
-        memory = unreached.Memory(places, places.state / UNSENT, Action.NOTIFICATION_FAILED)
-        if why is None:
-            memory.worked(channel)
-        else:
-            memory.failed(channel, why)
-        memory.save()
+def _note_changes(waiting: Queue, known: Notify) -> None:
+    """Have the messages of a channel tried again at once whose settings or secret have changed since the last look."""
+    for name, settings in known.channels.items():
+        mark, after = f"settings:{name}", _print_of(settings)
+        before = waiting.mark(mark)
+        if before != after:
+            if before is not None:
+                waiting.retry_now(name, clock.now_ms())
+            waiting.set_mark(mark, after)
 
 
-class Worker:
-    """Sends the messages of one channel, as the only process that does."""
-
-    _waiting: Queue
-
-    def __init__(self, places: Places, settings: ChannelSettings, status: Status) -> None:
-        self._places, self._settings, self._status = places, settings, status
-        self._name = settings.name
-        self._pace_ms = queue.pace_ms(settings.takes)
-        self._until = clock.monotonic() + STAY_SECONDS
-        self._channel: channels.Channel | None = None
-
-    def run(self) -> None:
-        """Send all that is due, and stay while more is due soon."""
-        lock = FileLock(self._places.state / "notify" / f"channel-{self._name}")
-        with suppress(OSError, sqlite3.Error), closing(queue_file.opened(self._places)) as self._waiting:
-            while self._is_due_soon():  # once more after the lock is given back: an event may have come in between
-                if not lock.acquire():
-                    return
-                try:
-                    self._work()
-                finally:
-                    lock.release()
-
-    def _is_due_soon(self) -> bool:
-        """Whether a message is due now, or will be while this process stays: two events within the pace, or a retry."""
-        next_ms = self._waiting.next_ms(self._name, self._pace_ms)
-        if next_ms is None:
-            return False
-        return next_ms - clock.now_ms() <= max(0.0, self._until - clock.monotonic()) * 1000
-
-    def _work(self) -> None:
-        while True:
-            message = self._waiting.take(self._name, clock.now_ms(), self._pace_ms)
-            if message is not None:
-                self._send(message)
-            elif not self._stays():
-                return
-
-    def _send(self, message: Message) -> None:
+def _print_of(settings: ChannelSettings) -> int:
+    """Return a number that is another one after a change of *settings*, or of the file of the secret."""
+    changed = 0
+    if settings.secret_file is not None:
         try:
-            if self._channel is None:
-                self._channel = channels.load(self._settings, self._places)
-            # A sender that stays also sends events that other processes queued; a tool that shows a state needs the present one.
-            shows_state = self._settings.takes != EVENTS
-            self._channel.send(message, fill.present(self._places) if shows_state else self._status)
-        except NotSentError as error:
-            self._failed(message, error)
-        except Exception as error:  # a mistake of ours in one channel; its words may hold an address with a token
-            self._failed(message, NotSentError(f"Backup Tray made a mistake in this channel: {type(error).__name__}."))
-        else:
-            self._waiting.sent(message, clock.now_ms())
-            self._waiting.set_mark(f"outage:{self._name}", None)
-            remember(self._places, self._name, None)
+            changed = os.stat(paths.expand(settings.secret_file)).st_mtime_ns
+        except OSError:
+            pass
+    return zlib.crc32(f"{settings!r} {changed}".encode("utf-8", "surrogatepass"))
 
-    def _failed(self, message: Message, error: NotSentError) -> None:
-        if self._settings.type != DESKTOP:  # its open notices would go with it on GNOME
-            self._channel = None
-        now = clock.now_ms()
-        after = None if error.after_seconds is None else int(error.after_seconds * 1000)
-        self._waiting.failed(message, error.why, now, final=error.final, after_ms=after)
-        remember(self._places, self._name, error.why)
-        if error.final or now - message.made_ms >= TELL_OTHERS_MS:
-            self._tell_others(error.why, message, now)
 
-    def _tell_others(self, why: str, message: Message, now_ms: int) -> None:
-        """Let the other channels say, once an outage, that this one sends nothing."""
-        if self._waiting.mark(f"outage:{self._name}") is not None or any(
-            event.kind is EventKind.CHANNEL for event in message.events
-        ):
-            return
-        first, facts = message.events[0], {"channel": self._name}
-        event = Event(
-            clock.new_id(), EventKind.CHANNEL, now_ms, concern=why, log=first.log, host=first.host, facts=facts
-        )
-        others = Rules(
-            {name: each for name, each in fill.settings(self._places).channels.items() if name != self._name}
-        )
-        self._waiting.add(event, others.deliveries([event], now_ms), f"outage:{self._name}", now_ms)
-
-    def _stays(self) -> bool:
-        """Wait a moment and return True while there is more to do soon."""
-        if self._settings.type == DESKTOP and (served := self._serve()):
-            return served
-        if clock.monotonic() > self._until or not self._is_due_soon():
-            return False
-        time.sleep(LOOK_SECONDS)
-        return True
-
-    def _serve(self) -> bool:
-        """Hear for a moment of clicks on open notices; False if none is open."""
-        serve = getattr(self._channel, "serve", None)
-        if serve is None or not self._channel.open_notices():  # type: ignore[union-attr] # the desktop's channel alone
-            return False
-        serve(LOOK_SECONDS)
-        return True
+def _tidy(places: Places, waiting: Queue, known: Notify) -> None:
+    """Forget old messages, and channels that are turned off or gone; one whose settings have a fault may be mended."""
+    now_ms = clock.now_ms()
+    names = [name for name, settings in known.channels.items() if settings.enabled] + list(known.broken)
+    waiting.tidy(now_ms, names)
+    for name, settings in known.channels.items():
+        if not _can_send(settings):
+            waiting.drop_old(name, now_ms)
+    outages.only(places, names)

@@ -179,13 +179,21 @@ def _title(event: Event) -> str:
     return f"{name(event)}: {_verb(event)}" if event.job is not None else _TITLES[event.kind]
 
 
+_WARNINGS: dict[Outcome | None, str] = {
+    None: "a warning",
+    Outcome.SUCCEEDED: "a warning",
+    Outcome.CANCELLED: "a warning",
+    Outcome.UNKNOWN: "{} ended in a way that is not known",
+}
+
+
 def _verb(event: Event) -> str:
     task = {BACKUP: "backup", CHECK: "check"}.get(event.job_kind, fit(escape(event.job_kind), 20))
     match event.kind:
         case EventKind.FAILURE:
             return f"{task} ended without a result" if event.outcome is Outcome.LOST else f"{task} failed"
         case EventKind.WARNING:
-            return "a warning" if event.run is None else f"{task} finished with warnings"
+            return _WARNINGS.get(event.outcome, "{} finished with warnings").format(task)
         case EventKind.OVERDUE:
             return f"{task} overdue"
         case EventKind.RECOVERED | EventKind.SUCCESS:

@@ -10,7 +10,7 @@ from tray.cli.notify import PARTS
 from tray.core import clock
 from tray.core.model import Instance
 from tray.core.paths import Places, private
-from tray.notify import channels, queue_file, sender, snooze
+from tray.notify import channels, outages, queue_file, snooze
 from tray.notify.channels import NotSentError
 from tray.wording import channel_lines
 
@@ -130,13 +130,13 @@ def test_a_channel_that_works_again_tries_its_messages_at_once(
     assert started == []
     with closing(queue_file.opened(written)) as queue:
         now_ms = clock.now_ms()
-        queue._db.execute("INSERT INTO messages VALUES ('m', 'mail', ?, 3, ?, NULL, 'x')", (now_ms, now_ms + 9_000_000))
-    sender.remember(written, "mail", "x")
+        queue.db.execute("INSERT INTO messages VALUES ('m', 'mail', ?, 3, ?, NULL, 'x')", (now_ms, now_ms + 9_000_000))
+    outages.remember(written, "mail", "x")
     main(["notify", "test", "mail"])
     capsys.readouterr()
     assert len(started) == 1
     with closing(queue_file.opened(written)) as queue:
-        assert (queue.next_ms("mail") or 0) <= clock.now_ms()
+        assert (queue.next_ms("mail", clock.now_ms()) or 0) <= clock.now_ms()
 
 
 def test_messages_about_a_job_rest_and_are_sent_again(written: Places, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from tray.config import channels
-from tray.config.channels import DEFAULT_DIGEST, DEFAULT_EVENTS, DESKTOP, ChannelSettings, Notify
+from tray.config.channels import DEFAULT_DIGEST, DEFAULT_EVENTS, DESKTOP, UNNAMED, Notify
 from tray.config.file import Document
 
 MAIL = '[channels.mail]\nto = ["ann@example.com"]\n'
@@ -16,7 +16,7 @@ def known(text: str) -> Notify:
 
 def test_without_a_line_the_desktop_tells_of_all_that_matters() -> None:
     """These defaults suit most users."""
-    assert known("").channels == {DESKTOP: ChannelSettings(DESKTOP, DESKTOP)}
+    assert known("").channels == {DESKTOP: UNNAMED}
     assert known("").channels[DESKTOP].events == DEFAULT_EVENTS == ("failure", "overdue", "breach", "recovered")
 
 

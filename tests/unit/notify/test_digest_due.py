@@ -26,7 +26,7 @@ def queue(places: Places) -> Iterator[Queue]:
 def due(queue: Queue, now_ms: int, known: Notify = MAIL) -> list[str]:
     """The channels whose digest is due; it then counts as sent."""
     marks: dict[str, int] = {}
-    names = fill.digests_due(known, queue, now_ms, marks)
+    names = fill.digests_due(known.channels, queue, now_ms, marks)
     for name, at_ms in marks.items():
         queue.set_mark(name, at_ms)
     return names

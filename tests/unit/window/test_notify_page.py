@@ -12,7 +12,7 @@ from tray.core import clock, ourselves
 from tray.core.errors import ConfigError
 from tray.core.model import Instance
 from tray.core.paths import Places, private
-from tray.notify import sender, snooze
+from tray.notify import outages, snooze
 from tray.window import bridge, notify_page
 from tray.wording import channel_lines
 
@@ -43,7 +43,7 @@ def written(places: Places) -> Places:
     """Channels in every state."""
     private(places.config)
     places.config_file.write_text(CONFIG)
-    sender.remember(places, "mail", "The server \u202erefused the password.")
+    outages.remember(places, "mail", "The server \u202erefused the password.")
     return places
 
 
