@@ -3,7 +3,7 @@
 - `url` ends with the uuid of a check, or the secret is one: that check stands for all jobs of the channel. A success is pinged only
   while all of them are fine; else the ping goes to `/log`, so that the check is late and not green.
 - The secret is the ping key of a project, or `url` ends with it: each job has a check of its own, by a slug made of the job's name
-  (`slug`), and a missing check is made. Machines that share a project need jobs of different names.
+  (`slugs`), and a missing check is made. Machines that share a project need jobs of different names.
 
 A failure and an overdue backup go to `/fail`, a run with warnings to `/log`. There is no `/start`: Backup Tray tells of events, and
 a start is none. `alive = true` adds a check "backup-tray-HOST" that hears each time when the audit log was verified, and fails when
@@ -13,6 +13,7 @@ the log was tampered with; with a uuid the check is about that alone.
 import re
 import unicodedata
 import zlib
+from collections import Counter
 from collections.abc import Collection, Mapping
 from functools import partial
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
@@ -37,6 +38,8 @@ _OF_KIND = {EventKind.FAILURE: FAIL, EventKind.OVERDUE: FAIL, EventKind.BREACH: 
 _OWN = (EventKind.ALIVE, EventKind.BREACH, EventKind.TEST)
 """Events about Backup Tray itself."""
 _LIMITED_SECONDS = 60.0
+Job = tuple[Instance, str]
+"""Whose job, and its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +104,15 @@ class Channel:
 
     def _of_jobs(self, message: Message, status: Status) -> list[Ping]:
         """Return the pings of the checks of jobs, each with its newest event."""
-        names = {(job.instance, job.job) for job in status.jobs}
+        newest = _newest(message)
+        known = {(job.instance, job.job) for job in status.jobs}
+        own = own_slug(message.events[0].host)
+        checks = slugs(known | {(instance, job) for instance, job in newest if job is not None}, own)
         pings = []
-        for (instance, job), event in _newest(message).items():
-            own = job is None
-            if own and event.kind in (EventKind.ALIVE, EventKind.BREACH) and not self._settings.options.get("alive"):
+        for (instance, job), event in newest.items():
+            if job is None and event.kind is not EventKind.TEST and not self._settings.options.get("alive"):
                 continue
-            check = own_slug(event.host) if own else slug(str(job), instance, names, own_slug(event.host))
+            check = own if job is None else checks[instance, job]
             text = _text(replace(message, events=(event,)))
             pings.append(Ping(event.id, check, _action(event), text, event.run))
         return pings
@@ -181,25 +186,32 @@ def own_slug(host: str | None) -> str:
     return f"backup-tray-{_plain(host or '')[0]}".rstrip("-")
 
 
-def slug(job: str, instance: Instance, others: Collection[tuple[Instance, str]], taken: str) -> str:
-    """Return the slug of a job's check: "restic-srv-backup" for "restic /srv/backup".
+def slugs(jobs: Collection[Job], taken: str) -> dict[Job, str]:
+    """Return the slug of each job's check: "restic-srv-backup" for "restic /srv/backup".
 
     A part drawn from the name is added where letters got lost, or where another job has the same slug: two jobs with one check
     would hide each other's failures.
 
     Args:
-        others: The jobs that there are.
+        jobs: All jobs that there are.
         taken: A slug that no job may have.
     """
-    plain, lossy = _slug(job, instance)
-    same = any(_slug(name, of)[0] == plain for of, name in others if (of, name) != (instance, job))
-    if plain and not lossy and plain != taken and (not same or plain == job):
-        return plain
-    return f"{plain or 'job'}-{zlib.crc32(f'{instance.value} {job}'.encode('utf-8', 'replace')):08x}"
+    plain = {job: _slug(job) for job in jobs}
+    often = Counter(text for text, _ in plain.values())
+    often[taken] += 1
+    made = {}
+    for job, (text, lossy) in plain.items():
+        alone = often[text] == 1 or (text == job[1] and text != taken)
+        made[job] = text if text and alone and not lossy else f"{text or 'job'}-{_mark(job)}"
+    return made
 
 
-def _slug(job: str, instance: Instance) -> tuple[str, bool]:
-    return _plain(job + ("-system" if instance is Instance.SYSTEM else ""))
+def _mark(job: Job) -> str:
+    return f"{zlib.crc32(f'{job[0].value} {job[1]}'.encode('utf-8', 'replace')):08x}"
+
+
+def _slug(job: Job) -> tuple[str, bool]:
+    return _plain(job[1] + ("-system" if job[0] is Instance.SYSTEM else ""))
 
 
 def _plain(name: str) -> tuple[str, bool]:
