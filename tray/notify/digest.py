@@ -106,7 +106,7 @@ def _row(job: JobStatus, days: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
         "next": None if job.next_ms is None else clock.to_text(job.next_ms),
         "bytes": None if good is None else good.bytes_processed,
     }
-    if job.kind == BACKUP and job.instance is Instance.USER and job.job in days:
+    if job.kind == BACKUP and job.instance is Instance.USER and any(days.get(job.job, ())):
         row["days"] = list(days[job.job])
     return row
 

@@ -176,7 +176,7 @@ def _title(event: Event) -> str:
         return "The history of your backups was changed" + (" (system)" if event.instance is Instance.SYSTEM else "")
     if event.kind is EventKind.CHANNEL:
         return f"Messages by {escape(str(event.facts.get('channel', '')))} cannot be sent"
-    return f"{name(event)}: {_verb(event)}" if event.job is not None else _TITLES[event.kind]
+    return f"{name(event)}: {_verb(event)}" if event.job is not None else _TITLES.get(event.kind, event.kind.value)
 
 
 _WARNINGS: dict[Outcome | None, str] = {

@@ -60,7 +60,7 @@ def mail(
     mail["List-Id"] = f"Backup Tray on {name} <backup-tray.{name}>"
     mail["X-Backup-Tray-Events"] = ", ".join(dict.fromkeys(event.kind.value for event in message.events))
     mail["X-Backup-Tray-Severity"] = messages.severity(message)
-    mail["X-Backup-Tray-Message"] = _UNSAFE.sub("-", message.id)
+    mail["X-Backup-Tray-Message"] = _part(message.id)
     mail.set_content(as_text.written(letter), cte="quoted-printable")
     mail.add_alternative(as_html.written(letter), subtype="html", cte="quoted-printable")
     if attachment is not None:
@@ -96,12 +96,17 @@ def _ids(message: Message, name: str) -> tuple[str, list[str]]:
     threads = list(dict.fromkeys(_thread(message, event, name) for event in events))
     if len(message.events) == 1 and threads and events[0].id == events[0].incident:
         return threads[0], []
-    return f"<{_UNSAFE.sub('-', message.id)}@{name}>", threads[:MOST_THREADS]
+    return f"<{_part(message.id)}@{name}>", threads[:MOST_THREADS]
 
 
 def _thread(message: Message, event: Event, name: str) -> str:
     """Return the id of an incident's thread: one a channel, since two channels may write to one mailbox."""
-    return f"<{_UNSAFE.sub('-', event.incident)[:80]}.{message.channel}@{name}>"
+    return f"<{_part(event.incident)}.{message.channel}@{name}>"
+
+
+def _part(ident: str) -> str:
+    """Return an id as a part of the left side of a message's id."""
+    return _UNSAFE.sub("-", ident)[:80].strip(".") or "-"
 
 
 def _address(address: str, name: str = "") -> Address:

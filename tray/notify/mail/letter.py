@@ -21,6 +21,7 @@ TONES = (CRITICAL, ERROR, WARNING, INFO, OK)
 MOST_CARDS = 10
 """So many events of a mail are told in full, the worst first; up to `messages.MOST_LINES` of the rest in a line each."""
 _WORD_UNITS = 100
+_MOST_LINES = 40
 _OK_KINDS = (EventKind.RECOVERED, EventKind.SUCCESS, EventKind.CLEARED, EventKind.ALIVE)
 _COMMAND = re.compile(r"`([^`]+ [^`]+)`")
 _STATE_TONES: Mapping[str, str] = {
@@ -115,11 +116,11 @@ class Letter:
 def letter(message: Message, host: str) -> Letter:
     """Return the letter of *message*; *host* is this machine."""
     ranked = sorted(message.events, key=lambda event: TONES.index(tone_of(event)))
-    first, title = ranked[0], messages.title(message)
+    first, title = ranked[0], _title(message)
     single = len(ranked) == 1
     cards = tuple(_card(message, event, alone=single) for event in ranked[:MOST_CARDS] if not _is_list(event))
     lists = [event for event in ranked if _is_list(event)]
-    lines = tuple(line for event in lists for line in messages.details(event, message.made_ms))
+    lines = tuple(_line(line) for event in lists for line in messages.details(event, message.made_ms)[:_MOST_LINES])
     rows = tuple(_row(row, message.made_ms) for event in lists for row in _objects(event.facts.get("rows")))
     preview = [
         *(lines or cards[0].lines if cards or lines else ()),
@@ -165,7 +166,7 @@ def _card(message: Message, event: Event, *, alone: bool) -> Card:
         wording.escape(messages.command(own)),
     ]
     return Card(
-        "" if alone else messages.title(own),
+        "" if alone else _title(own),
         tone_of(event),
         _at(event.at_ms),
         tuple(lines),
@@ -197,7 +198,7 @@ def _figures(event: Event) -> Iterable[tuple[str, str | None]]:
 
 def _rest(message: Message, events: list[Event]) -> tuple[str, ...]:
     named = events[: messages.MOST_LINES]
-    lines = [f"{messages.title(replace(message, events=(event,)))} ({_at(event.at_ms)})" for event in named]
+    lines = [f"{_title(replace(message, events=(event,)))} ({_at(event.at_ms)})" for event in named]
     if more := len(events) - len(named):
         lines.append(f"… and {wording.count(more)} more")
     return tuple(lines)
@@ -256,6 +257,15 @@ def _day(text: object) -> str:
         return date.fromisoformat(str(text)).isoformat()
     except ValueError:
         return ""
+
+
+def _title(message: Message) -> str:
+    return wording.escape(messages.title(message)) or "Message of Backup Tray"
+
+
+def _line(text: str) -> str:
+    """Return a sentence of a digest or a reminder, which was escaped when it was made, unless a damaged queue gave it."""
+    return wording.fit(wording.escape(text), messages.REASON_UNITS)
 
 
 def _at(ms: int) -> str:
