@@ -7,6 +7,8 @@ from email.utils import formatdate
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.certificates import Authority
 from tests.fault_servers import FaultServer, Play, drip, endless, hang, hang_up, request, says, silent
@@ -143,6 +145,35 @@ def test_an_answer_of_another_protocol_is_tried_again(answer: bytes) -> None:
         error = why_not(server.url)
     assert "no HTTP" in error.why
     assert not error.final
+
+
+_HEAD = st.sampled_from(
+    [b"HTTP/1.1 200 OK", b"HTTP/1.1 302 Moved", b"HTTP/1.1 429 Wait", b"HTTP/1.1 500 ", b"HTTP/1.0 403", b""]
+)
+_FIELD = st.sampled_from(
+    [
+        b"Content-Length: ",
+        b"Transfer-Encoding: chunked",
+        b"Location: ",
+        b"Retry-After: ",
+        b"Content-Type: text/plain",
+        b"",
+    ]
+)
+
+
+@given(_HEAD, st.lists(st.tuples(_FIELD, st.binary(max_size=20)), max_size=5), st.binary(max_size=60))
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_answer_surprises_the_sender(head: bytes, fields: list[tuple[bytes, bytes]], body: bytes) -> None:
+    """Whatever bytes a server sends, the message was taken, or it was not and a sentence says why."""
+    lines = b"\r\n".join([head, *(name + value for name, value in fields)])
+    with FaultServer(says(lines + b"\r\n\r\n" + body)) as server:
+        why = ""
+        try:
+            post(server.url)
+        except NotSentError as error:
+            why = error.why
+    assert why.isprintable()
 
 
 def test_a_server_that_hangs_up_is_tried_again() -> None:
