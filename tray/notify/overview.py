@@ -97,7 +97,7 @@ def test(places: Places, settings: ChannelSettings) -> None:
 
 
 def _worked(places: Places, channel: str) -> None:
-    """Note that *channel* works: an outage is over, and messages that wait for their next try are sent at once."""
+    """Note that *channel* works: an outage is over, and messages that wait for their next try are due."""
     outages.remember(places, channel, None)
     with suppress(OSError, sqlite3.Error), closing(queue_file.opened(places)) as waiting:
         now_ms = clock.now_ms()

@@ -98,7 +98,7 @@ def summary(states: Mapping[str, str]) -> tuple[str, str]:
     if len(by_state[OFF]) == len(states):
         return "warn", "Every channel is turned off, so no message reaches you."
     if untried := by_state[UNTRIED]:
-        return "unknown", f"{_listed(untried)}: not tried yet. Send a test message to see whether it arrives."
+        return "unknown", f"Not tried yet: {_listed(untried)}. Send a test message to see whether it arrives."
     return "ok", "Every channel that is turned on has sent something, and none has a fault."
 
 

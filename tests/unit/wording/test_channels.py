@@ -107,7 +107,7 @@ def test_the_first_page_shows_the_same_lines() -> None:
     [
         ({"desktop": "Ready", "mail": "Cannot send", "a": "Cannot send"}, "fail", "mail and a cannot send."),
         ({"desktop": "Turned off"}, "warn", "no message reaches you"),
-        ({"desktop": "Ready", "mail": "Not tried yet"}, "unknown", "mail: not tried yet."),
+        ({"desktop": "Ready", "mail": "Not tried yet"}, "unknown", "Not tried yet: mail."),
         ({"desktop": "Ready", "mail": "Turned off"}, "ok", "Every channel that is turned on"),
     ],
 )
