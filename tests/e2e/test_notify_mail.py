@@ -374,6 +374,27 @@ def flood(connection: socket.socket) -> None:
         connection.send(b"250-more\r\n" * 10_000)
 
 
+def speak_ssh(connection: socket.socket) -> None:
+    """Greet as another service does."""
+    connection.send(b"SSH-2.0-OpenSSH_9.2p1\r\n")
+    connection.recv(1)
+
+
+def speak_without_end(connection: socket.socket) -> None:
+    """Greet with a line of 100 kB."""
+    connection.send(b"220 " + b"x" * 100_000)
+    connection.recv(1)
+
+
+@pytest.mark.parametrize("talk", [speak_ssh, speak_without_end])
+def test_another_service_on_the_port_is_told(places: Places, talk: Callable[[socket.socket], None]) -> None:
+    """The number of the port is a usual mistake."""
+    with scripted(talk) as port:
+        error = fails(places, server=f"smtp://127.0.0.1:{port}")
+    assert not error.final
+    assert "speaks no SMTP on this port" in error.why
+
+
 @pytest.mark.parametrize("talk", [hang, drip, drip_replies, hang_in_data, flood])
 def test_a_server_that_keeps_us_waiting_is_left(
     places: Places, monkeypatch: pytest.MonkeyPatch, talk: Callable[[socket.socket], None]

@@ -288,6 +288,8 @@ def _words(error: Exception) -> tuple[str, bool]:
         case smtplib.SMTPAuthenticationError():
             said = _reply(error.smtp_code, error.smtp_error)
             return f"refused user and password: {said}", error.smtp_code >= _PERMANENT
+        case smtplib.SMTPResponseException() if error.smtp_code < 0 or isinstance(error.smtp_error, str):
+            return "speaks no SMTP on this port", False  # smtplib's own codes: no number, an endless line
         case smtplib.SMTPResponseException():
             return f"refused the mail: {_reply(error.smtp_code, error.smtp_error)}", error.smtp_code >= _PERMANENT
         case smtplib.SMTPNotSupportedError():

@@ -94,13 +94,20 @@ class Tags(HTMLParser):
     def __init__(self, page: str) -> None:
         super().__init__()
         self.names: list[str] = []
+        self.open: list[str] = []
         self.attributes: set[str] = set()
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, Any]]) -> None:
         """Note the tag and the names of its attributes."""
         self.names.append(tag)
+        if tag != "meta":
+            self.open.append(tag)
         self.attributes |= {name for name, _ in attrs}
+
+    def handle_endtag(self, tag: str) -> None:
+        """Check that it closes the tag that was opened last."""
+        assert self.open.pop() == tag
 
 
 @given(st.lists(EVENTS, min_size=1, max_size=4), TEXTS, TEXTS)
@@ -117,6 +124,7 @@ def test_any_event_makes_a_mail_that_is_whole_and_harmless(events: list[Event], 
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", text + page)
     tags = Tags(page)
     assert set(tags.names) <= TAGS
+    assert tags.open == []
     assert not {name for name in tags.attributes if name.startswith("on")} | ({"src", "href"} & tags.attributes)
     kept = Message.from_json(json.loads(json.dumps(message.to_json())))
     assert letter(kept, host) == letter(message, host)
