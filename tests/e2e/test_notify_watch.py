@@ -1,6 +1,7 @@
 """Overdue backups are told on a server: no icon, no tracker, a timer of the real systemd, on a machine that boots for this."""
 
 import json
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.booted import Booted
+from tests.e2e.booted import USERS, Booted
 from tests.e2e.conftest import Installed
 
 PAST = """
@@ -35,15 +36,16 @@ awake_log.append(here, [awake_log.Mark(awake_log.BOOT, clock.now_ms() - 40 * day
 
 
 class Webhook:
-    """A receiver of our messages; `works` False: it refuses them."""
+    """A receiver of our messages; `works` False: it refuses them; `waits_seconds`: it takes its time for an answer."""
 
     def __init__(self) -> None:
-        self.works, self.events = True, list[dict[str, Any]]()
+        self.works, self.events, self.waits_seconds = True, list[dict[str, Any]](), 0.0
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                time.sleep(outer.waits_seconds)  # a slow server
                 if outer.works:
                     outer.events += body["data"]["events"]
                 self.send_response(200 if outer.works else 503)
@@ -81,15 +83,51 @@ def booted(installed: Installed) -> Iterator[Booted]:
         machine.end()
 
 
-def test_an_overdue_backup_is_told_by_a_timer_alone(booted: Booted, installed: Installed, webhook: Webhook) -> None:
-    """No user is logged in: the round tells, its sender tries a refused message again, and a timer that is off is named."""
-    text = 'version = 1\n[jobs.home]\ncommand = ["true"]\nevery = "1d"\n'
+@pytest.fixture
+def lingering(booted: Booted, webhook: Webhook) -> Iterator[Booted]:
+    """The machine with ann's manager and no login, and a channel."""
+    text = (
+        'version = 1\n[jobs.home]\ncommand = ["true"]\nevery = "1d"\n[jobs.broken]\ncommand = ["false"]\nevery = "1d"\n'
+    )
     text += f'[channels.hook]\ntype = "webhook"\nurl = "http://127.0.0.1:{webhook.server.server_port}/"\n'
     booted.write("ann", ".config/backup-tray/config.toml", text)
-    booted.user("ann", installed.prefix / "venv/bin/python", "-c", PAST)
+    home = booted.homes["ann"]
+    booted.root("rm", "-rf", home / ".local/state/backup-tray", home / ".config/backup-tray/baselines")
     booted.root("loginctl", "enable-linger", "ann")
     booted.until(lambda: booted.has_manager("ann"), "the user's manager")
+    yield booted
+    booted.root("loginctl", "disable-linger", "ann")
+    booted.until(lambda: not booted.has_manager("ann"), "the end of the user's manager")
 
+
+@pytest.mark.parametrize("kill", ["mixed", "control-group"])
+def test_a_service_that_ends_takes_no_message_along(
+    lingering: Booted, installed: Installed, webhook: Webhook, kill: str
+) -> None:
+    """systemd ends all processes of a service with it, in which `backup-tray run` stands; the sender is outside of it by then."""
+    webhook.waits_seconds = 1.0
+    start = ["systemd-run", "--user", "--wait", "--quiet", "--collect", f"--property=KillMode={kill}"]
+    command = [str(installed.launcher), "run", "--job", "own", "--no-watch", "--", "false"]
+    runtime = f"/run/user/{USERS['ann']}"
+    lingering.user("ann", *start, "--property=Type=oneshot", *command, check=False, XDG_RUNTIME_DIR=runtime)
+    lingering.until(lambda: webhook.events, "the message", seconds=20)
+    assert [(event["kind"], event["job"]) for event in webhook.events] == [("failure", "own")]
+
+
+def test_a_schedule_that_fails_is_told(lingering: Booted, webhook: Webhook) -> None:
+    """The same of our own units."""
+    webhook.waits_seconds = 1.0
+    lingering.tray("ann", "schedule", "broken", "--on", "daily")
+    lingering.systemctl("ann", "start", "backup-tray-broken.service", check=False)
+    lingering.until(lambda: webhook.events, "the message", seconds=20)
+    assert [(event["kind"], event["job"]) for event in webhook.events] == [("failure", "broken")]
+    lingering.tray("ann", "schedule", "broken", "--remove")
+
+
+def test_an_overdue_backup_is_told_by_a_timer_alone(lingering: Booted, installed: Installed, webhook: Webhook) -> None:
+    """No user is logged in: the round tells, its sender tries a refused message again, and a timer that is off is named."""
+    booted = lingering
+    booted.user("ann", installed.prefix / "venv/bin/python", "-c", PAST)
     said = booted.tray("ann", "notify", "watch", "on").stdout
     assert "once an hour (systemd timer of this user, backup-tray.watch.timer)" in said
     assert "only while you are logged in" not in said
@@ -98,7 +136,7 @@ def test_an_overdue_backup_is_told_by_a_timer_alone(booted: Booted, installed: I
     webhook.works = False
     booted.systemctl("ann", "start", "backup-tray.watch.service")
     booted.until(
-        lambda: "cannot send" in booted.tray("ann", "notify", "status", check=False).stdout, "the refusal on record"
+        lambda: "HTTP 503" in booted.tray("ann", "notify", "status", check=False).stdout, "the refusal on record"
     )
     webhook.works = True
     booted.until(lambda: webhook.events, "the second try, by the sender that outlived the round", seconds=120)
@@ -116,4 +154,3 @@ def test_an_overdue_backup_is_told_by_a_timer_alone(booted: Booted, installed: I
     assert "next: " in booted.tray("ann", "notify", "watch").stdout
     assert "does not run by itself any more" in booted.tray("ann", "notify", "watch", "off").stdout
     assert "backup-tray" not in booted.systemctl("ann", "list-timers", "--all")
-    booted.root("loginctl", "disable-linger", "ann")

@@ -24,7 +24,7 @@ def run(places: Places, begun: int | None) -> int:
     failed = rounds.run(places, started=begun is not None)
     failed |= reading.refreshed(places)
     failed |= textfile.refreshed(places)
-    sender.start(places)
+    sender.start(places, ends=True)
     for line in rounds.by_reason(failed):
         print(f"backup-tray: {line}", file=sys.stderr)
     return 1 if failed else 0

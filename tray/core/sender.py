@@ -1,9 +1,15 @@
-"""Start the process that sends messages (`tray.notify.sender`), where any could arrive. It is never waited for."""
+"""Start the process that sends messages (`tray.notify.sender`), where any could arrive. It is never waited for.
+
+When a service of systemd ends, systemd kills every process that was started in it. So the sender of a run that is such a service
+goes into a unit of its own (`systemd-run --scope`), and its starter ends only when it is there: some hundredths of a second.
+"""
 
 import os
 import subprocess
+import sys
+import time
 
-from tray.core import ourselves
+from tray.core import clock, ourselves
 from tray.core.files import content
 from tray.core.locks import is_held
 from tray.core.paths import HOME_VARIABLE, Places, session_bus
@@ -13,11 +19,12 @@ LOGIN = "login"
 """The argument that tells the sender of the begin of a session."""
 NEXT, LOOK = "next", "look"
 """Locks below `notify` in the state folder: of the process that waits for its turn to look for news, and of the one that looks."""
+_MOVE_SECONDS, _LOOK_SECONDS = 1.0, 0.002
 _WORDS = b"channels"
 """The configuration is not parsed for this: a word of it decides whether there may be channels."""
 
 
-def start(places: Places, *, login: bool = False) -> "subprocess.Popen[bytes] | None":
+def start(places: Places, *, login: bool = False, ends: bool = False) -> "subprocess.Popen[bytes] | None":
     """Start the sender and return its process; None where nothing could be told (no channel, and no desktop session),
     or where another one has been started and has not looked yet.
 
@@ -25,6 +32,7 @@ def start(places: Places, *, login: bool = False) -> "subprocess.Popen[bytes] | 
 
     Args:
         login: A session of the user begins.
+        ends: The calling process ends soon, and with it perhaps the service that it is in.
     """
     waits = not login and is_held(places.state / "notify" / NEXT, unknown=False)
     if waits or not _may_tell(places):  # the one that waits has not looked yet, and will see the same
@@ -33,9 +41,49 @@ def start(places: Places, *, login: bool = False) -> "subprocess.Popen[bytes] | 
     if HOME_VARIABLE in os.environ:
         environ[HOME_VARIABLE] = str(places.config.parent)
     try:
+        if ends and _in_service() and (process := _apart(environ)) is not None:
+            return process
         return ourselves.start(PART, *((LOGIN,) if login else ()), environment=environ)
     except OSError:
         return None
+
+
+def _in_service() -> bool:
+    """Whether this process is part of a service of systemd."""
+    return _unit("self").endswith(".service")
+
+
+def _unit(process: object) -> str:
+    """Return the path of the control group of *process*, as systemd names its units; "" where there is none."""
+    try:
+        lines = content(f"/proc/{process}/cgroup").decode().splitlines()
+    except (OSError, UnicodeDecodeError):
+        return ""
+    return next((line[3:] for line in lines if line.startswith("0::")), "")
+
+
+def _apart(environ: dict[str, str]) -> "subprocess.Popen[bytes] | None":
+    """Start the sender in a unit of its own, and return its process once it is there; None if systemd does not do that."""
+    if sys.platform == "win32":
+        return None
+    manager = [] if os.geteuid() == 0 else ["--user"]
+    argv = ["systemd-run", *manager, "--scope", "--quiet", "--collect", "--", *ourselves.command(PART)]
+    null = subprocess.DEVNULL
+    try:
+        process = subprocess.Popen(
+            argv, stdin=null, stdout=null, stderr=null, start_new_session=True, cwd=ourselves.FOLDER, env=environ
+        )
+    except OSError:
+        return None
+    own, until = _unit("self"), clock.monotonic() + _MOVE_SECONDS
+    while clock.monotonic() < until:
+        code = process.poll()
+        if code is not None:
+            return process if code == 0 else None
+        if _unit(process.pid) != own:
+            return process
+        time.sleep(_LOOK_SECONDS)
+    return process
 
 
 def _may_tell(places: Places) -> bool:

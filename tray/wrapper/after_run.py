@@ -34,7 +34,7 @@ def without_tracker(places: Places) -> None:
     with suppress(Exception):
         from tray.core import sender  # with a tracker, that starts it
 
-        sender.start(places)
+        sender.start(places, ends=True)
         _tell_others(places)
     if retention.is_due(places):
         from tray import config  # most runs need not read the configuration
