@@ -6,8 +6,9 @@ import pytest
 
 from tests.e2e.trays import record
 from tray.audit.store import AuditLog
+from tray.core import clock
 from tray.core.paths import Places, private
-from tray.notify import fill, queue_file, wakes
+from tray.notify import fill, queue_file
 from tray.notify.queue import Queue
 
 
@@ -23,7 +24,8 @@ def test_an_overdue_job_is_put_on_record_once_under_the_id_of_the_event(
     places: Places, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The id is none of the good run before it: that entry is there already, and the log takes no id twice."""
-    monkeypatch.setattr(wakes, "CALM_MS", 0)  # the machine of the test may have been started just now
+    up_ms = clock.since_boot_ms() + 30 * clock.DAY_MS
+    monkeypatch.setattr(clock, "since_boot_ms", lambda: up_ms)  # the machine of the test may have been started just now
     record("home", "succeeded", hours=72)
     private(places.config)
     places.config_file.write_text(
