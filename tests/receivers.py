@@ -145,9 +145,13 @@ class Ntfy(Receiver):
         """Accept a message."""
         if self.token is not None and request.headers.get("authorization") != f"Bearer {self.token}":
             return _json(401, {"code": 40101, "http": 401, "error": "unauthorized"})
-        fault = "page not found" if (request.method, request.target) != ("POST", "/") else self._fault(request.body)
-        if fault:
-            return _json(404 if "page" in fault else 400, {"http": 400, "error": f"invalid request: {fault}"})
+        if request.method != "POST":
+            return _json(404, {"http": 404, "error": "page not found"})
+        if topic := request.target.strip("/"):  # then the content is the text, whatever it is
+            self.seen.append({"topic": topic, "message": request.body.decode("utf-8", "replace")})
+            return _json(200, {"id": "x", "event": "message"})
+        if fault := self._fault(request.body):
+            return _json(400, {"http": 400, "error": f"invalid request: {fault}"})
         self.seen.append(json.loads(request.body))
         return _json(200, {"id": "x", "event": "message"})
 

@@ -142,6 +142,8 @@ def _check(request: http.Request, answer: http.Answer) -> None:
         raise NotSentError(why, final=True)
     if words.startswith(b"OK ("):
         raise NotSentError(f"{request.host} takes no more pings for now.", after_seconds=_LIMITED_SECONDS)
+    if words and not words.startswith((b"OK", b"Created")):
+        raise http.stranger(request, "healthchecks")
 
 
 def _advice(check: str) -> Mapping[int, str]:

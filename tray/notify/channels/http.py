@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from socket import SHUT_RDWR, gaierror, socket
 from threading import Event, Thread
+from typing import Any
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from tray import __version__
@@ -104,14 +105,24 @@ def send(request: Request) -> Answer:
     return answer
 
 
+def data_of(answer: Answer) -> dict[str, Any]:
+    """Return the JSON object that *answer* holds; an empty one if it holds none."""
+    try:
+        data = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def stranger(request: Request, name: str) -> NotSentError:
+    """Return the error of a success that is none: it comes from another server, or from a hotel's network."""
+    return NotSentError(f"{request.host} answered, but not as {name} does; look whether `url` is right.")
+
+
 def said(request: Request, answer: Answer) -> str:
     """Return the words of the other side in one short line without our secrets; "" without any."""
     text = answer.body.decode("utf-8", "replace")
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError):
-        data = None
-    if isinstance(data, dict):
+    if data := data_of(answer):
         words = (data.get(key) for key in ("error", "msg", "message", "detail", "title"))
         text = next((word for word in words if isinstance(word, str)), "")
     elif not answer.headers.get("content-type", "text/plain").startswith("text/plain"):

@@ -11,12 +11,13 @@ from tray.core.model import Status
 from tray.core.model.events import Message
 from tray.core.paths import Places
 from tray.notify import secrets
-from tray.notify.channels import http
+from tray.notify.channels import NotSentError, http
 from tray.notify.channels.standing import Grade, Standing
 from tray.wording import messages
 from tray.wording.numbers import fit
 
 MOST_TEXT = 250
+_PUSH = "/api/push/"
 _MOST_PING = 100_000_000_000
 _ADVICE = {404: "Uptime Kuma knows no active monitor with this token (HTTP 404): it is paused, or it was deleted."}
 
@@ -39,19 +40,26 @@ class Channel:
             "msg": text,
             "ping": "" if took is None else str(min(took, _MOST_PING)),
         }
-        http.send(
-            http.Request(
-                "GET",
-                _address(str(options["url"]), token, query),
-                ca_file=options.get("ca_file"),
-                hidden=() if token is None else (token,),
-                advice=_ADVICE,
-            )
+        request = http.Request(
+            "GET",
+            _address(self._settings.name, str(options["url"]), token, query),
+            ca_file=options.get("ca_file"),
+            hidden=() if token is None else (token,),
+            advice=_ADVICE,
         )
+        answer = http.send(request)
+        if answer.body and http.data_of(answer).get("ok") is not True:
+            raise http.stranger(request, "Uptime Kuma")
 
 
-def _address(url: str, token: str | None, query: dict[str, str]) -> str:
+def _address(channel: str, url: str, token: str | None, query: dict[str, str]) -> str:
     """Return the address of a push; the query of `url`, which Kuma shows as an example, is replaced."""
     parts = urlsplit(url)
-    path = parts.path if token is None else f"{parts.path.rstrip('/')}/api/push/{quote(token, safe='')}"
+    path = parts.path if token is None else f"{parts.path.rstrip('/')}{_PUSH}{quote(token, safe='')}"
+    if not path.rpartition(_PUSH)[2] or _PUSH not in path:
+        why = (
+            f"The channel {channel} needs the address that Uptime Kuma shows for its push monitor as `url`,"
+            " or the token at its end as the secret."
+        )
+        raise NotSentError(why, final=True)
     return urlunsplit((parts.scheme, parts.netloc, path, urlencode(query, errors="replace"), ""))

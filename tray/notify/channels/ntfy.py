@@ -5,13 +5,14 @@ the entry and the command that shows more.
 """
 
 import json
+from urllib.parse import urlsplit
 
 from tray.config.channels import ChannelSettings
 from tray.core.model import Status
 from tray.core.model.events import EventKind, Message
 from tray.core.paths import Places
 from tray.notify import secrets
-from tray.notify.channels import http
+from tray.notify.channels import NotSentError, http
 from tray.wording import messages
 
 SERVER = "https://ntfy.sh"
@@ -22,10 +23,7 @@ MOST_BODY = 8192
 _PRIORITIES = {messages.CRITICAL: 5, messages.ERROR: 4}
 _TAGS = {messages.CRITICAL: "rotating_light", messages.ERROR: "x", messages.WARNING: "warning"}
 _GOOD = (EventKind.RECOVERED, EventKind.SUCCESS)
-_ADVICE = {
-    404: "The ntfy server does not know this address (HTTP 404): `url` must be its root, such as https://ntfy.sh.",
-    413: "The ntfy server takes no message of this length (HTTP 413).",
-}
+_ADVICE = {413: "The ntfy server takes no message of this length (HTTP 413)."}
 
 
 class Channel:
@@ -37,18 +35,21 @@ class Channel:
     def send(self, message: Message, status: Status) -> None:
         """Publish *message*."""
         options, token = self._settings.options, secrets.of(self._settings)
-        topic = str(options["topic"])
-        http.send(
-            http.Request(
-                "POST",
-                str(options.get("url", SERVER)),
-                body=_body(message, topic),
-                headers={"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})},
-                ca_file=options.get("ca_file"),
-                hidden=(topic, *([token] if token else [])),
-                advice=_ADVICE,
-            )
+        topic, url = str(options["topic"]), str(options.get("url", SERVER))
+        if urlsplit(url).path.strip("/"):  # there a server would take the JSON for the text of a message
+            raise NotSentError("`url` must be the root of the ntfy server, such as https://ntfy.sh.", final=True)
+        request = http.Request(
+            "POST",
+            url,
+            body=_body(message, topic),
+            headers={"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})},
+            ca_file=options.get("ca_file"),
+            hidden=(topic, *([token] if token else [])),
+            advice=_ADVICE,
         )
+        answer = http.send(request)
+        if answer.body and "id" not in http.data_of(answer):
+            raise http.stranger(request, "ntfy")
 
 
 def _body(message: Message, topic: str) -> bytes:

@@ -290,3 +290,12 @@ def test_every_job_has_a_slug_of_its_own(names: set[str]) -> None:
     ordered = sorted(made(*names))
     assert all(re.fullmatch("[a-z0-9_-]{1,100}", each) for each in ordered)
     assert all(first != second for first, second in pairwise(ordered))
+
+
+def test_a_page_of_another_server_is_no_success(channel: Make) -> None:
+    """A mistyped address, or a hotel's network, answers with a page for a browser."""
+    with Healthchecks() as server:
+        server.fail = (200, "<html><body>Welcome</body></html>", {"Content-Type": "text/html"})
+        with pytest.raises(NotSentError, match="answered, but not as") as caught:
+            channel("healthchecks", url=f"{server.url}/{UUID}").send(message(), status())
+    assert not caught.value.final

@@ -143,3 +143,21 @@ def test_a_paused_monitor_is_explained(channel: Make) -> None:
 def test_a_run_of_ages_has_the_longest_duration_that_kuma_takes(channel: Make) -> None:
     """A wrong clock can make a run of a thousand years."""
     assert pushed(channel, message(event(duration_ms=10**14)), status())["ping"] == "100000000000"
+
+
+def test_a_page_of_another_server_is_no_success(channel: Make) -> None:
+    """A mistyped address, or a hotel's network, answers with a page for a browser."""
+    with Kuma() as server:
+        server.fail = (200, "<html><body>Welcome</body></html>", {"Content-Type": "text/html"})
+        with pytest.raises(NotSentError, match="answered, but not as") as caught:
+            channel("kuma", url=server.url + PUSH).send(message(), status())
+    assert not caught.value.final
+
+
+@pytest.mark.parametrize("path", ["", "/", "/dashboard", "/api/push/"])
+def test_an_address_without_a_token_is_explained(channel: Make, path: str) -> None:
+    """The server would show its front page, and nothing would be pushed."""
+    with Kuma() as server, pytest.raises(NotSentError, match="needs the address") as caught:
+        channel("kuma", url=server.url + path).send(message(), status())
+    assert caught.value.final
+    assert server.requests == []

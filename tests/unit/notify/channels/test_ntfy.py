@@ -96,10 +96,19 @@ def test_ten_thousand_events_are_one_message(channel: Make) -> None:
 
 
 def test_a_wrong_address_is_explained(channel: Make) -> None:
-    """A user who copies the address of the topic learns that the root is meant."""
-    with Ntfy() as server, pytest.raises(NotSentError, match="must be its root") as caught:
-        channel("ntfy", url=f"{server.url}/backups", topic="backups").send(message(), status())
+    """A user who copies the address of the topic learns that the root is meant; the server would show raw JSON."""
+    with Ntfy() as server, pytest.raises(NotSentError, match="must be the root") as caught:
+        channel("ntfy", url=f"{server.url}/secrettopic", topic="secrettopic").send(message(), status())
     assert caught.value.final
+    assert "secrettopic" not in caught.value.why
+    assert server.requests == []
+
+
+def test_the_root_may_end_with_a_slash(channel: Make) -> None:
+    """Both forms are in use."""
+    with Ntfy() as server:
+        channel("ntfy", url=f"{server.url}/", topic="backups").send(message(), status())
+    assert server.seen[0]["title"] == "home: backup failed"
 
 
 def test_cutting_breaks_no_letter() -> None:
@@ -107,3 +116,12 @@ def test_cutting_breaks_no_letter() -> None:
     assert cut("ééé", 6) == "ééé"
     assert cut("éééé", 7) == "éé…"
     assert cut("🗄🗄", 7) == "🗄…"
+
+
+def test_a_page_of_another_server_is_no_success(channel: Make) -> None:
+    """A mistyped address, or a hotel's network, answers with a page for a browser."""
+    with Ntfy() as server:
+        server.fail = (200, "<html><body>Welcome</body></html>", {"Content-Type": "text/html"})
+        with pytest.raises(NotSentError, match="answered, but not as") as caught:
+            channel("ntfy", url=server.url, topic="backups").send(message(), status())
+    assert not caught.value.final
