@@ -15,6 +15,8 @@ from tray.window.job_page import LENGTHS, Jobs, a_job
 from tray.window.status_feed import Feed
 
 _PATH, _NAME, _SECRET, _SOURCES = 4096, 80, 1024, 100
+_RESTING = 1 << 17
+"""A job of a crontab may have any name; it only has to be that of a rest."""
 PROGRESS_SECONDS = 0.2
 
 
@@ -91,7 +93,7 @@ def table(places: Places, feed: Feed, desk: Desk) -> dict[str, Call]:
         "test_channel": Call(notify_page.send_test, {"channel": notify_page.a_channel}),
         "end_rest": Call(
             lambda job, system: notify_page.end_rest(places, job, system=system),
-            {**of_job, "system": bridge.flag},
+            {"job": bridge.text(_RESTING), "system": bridge.flag},
         ),
         "snooze": Call(jobs.snooze, {**of_job, "length": bridge.one_of(*LENGTHS)}),
         "turn_off": Call(jobs.turn_off, {**of_job, "until": bridge.text(40)}),

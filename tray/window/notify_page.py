@@ -20,6 +20,8 @@ from tray.wording import channels as words
 
 TEST_SECONDS = PATIENCE_SECONDS + 20
 """The longest that a test may take, the start of its process included."""
+MOST_WHY, MOST_NAME = 500, 60
+"""Units of a reason and of a name that the page shows."""
 _KINDS = {words.READY: "ok", words.DEAD: "fail", words.OFF: "paused", words.UNTRIED: "unknown"}
 _SERVERS = {"mail": "", "ntfy": "https://ntfy.sh"}
 """The server that a kind of channel uses where config.toml names none."""
@@ -96,16 +98,16 @@ def lines() -> list[dict[str, Any]]:
 def _channel(row: overview.Standing, now_ms: int) -> dict[str, Any]:
     settings, state = row.settings, row.state
     kind = None if settings is None else settings.type
-    off = row.word == words.OFF
+    off, shown = row.word == words.OFF, wording.fit(wording.escape(row.name), MOST_NAME)
     facts = (words.last(state.sent_ms, row.tested_ms, now_ms), words.waits(state))
     return {
         "name": row.name,
-        "shown": wording.escape(row.name),
-        "title": channel_lines.TITLES.get(kind or "", wording.escape(row.name)),
+        "shown": shown,
+        "title": channel_lines.TITLES.get(kind or "", shown),
         "whom": "" if settings is None else _whom(settings),
         "kind": _KINDS[row.word],
         "word": row.word,
-        "why": wording.escape(row.fault or ""),
+        "why": wording.fit(wording.escape(row.fault or ""), MOST_WHY),
         "facts": [f"{fact[0].upper()}{fact[1:]}." for fact in facts if fact],
         "next": words.next_try(state, now_ms),
         "rules": [] if settings is None or off else words.rules(settings),
@@ -136,7 +138,10 @@ def _of_jobs(places: Places) -> list[dict[str, str]]:
     """Return the jobs whose own `notify` takes the place of the events of every channel for people."""
     known = jobs.load(places).jobs.values()
     return [
-        {"job": wording.escape(job.name), "text": f"Messages only about {words.events(job.notify)}."}
+        {
+            "job": wording.fit(wording.escape(job.name), MOST_NAME),
+            "text": f"Messages only about {words.events(job.notify)}.",
+        }
         for job in known
         if job.notify is not None
     ]

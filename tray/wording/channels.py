@@ -5,7 +5,7 @@ from typing import Protocol
 
 from tray.core.clock import DAY_MS
 from tray.wording.expectations import moment
-from tray.wording.numbers import ago, count, escape, plural
+from tray.wording.numbers import ago, count, escape, fit, plural
 
 FOR_WHOM = {
     "events": "for people",
@@ -21,6 +21,7 @@ _EVENTS = {
     "recovered": "recoveries",
     "success": "every success",
 }
+_NAME_UNITS, _MOST_JOBS = 60, 5
 READY, DEAD, OFF, UNTRIED = "Ready", "Cannot send", "Turned off", "Not tried yet"
 """The states of a channel."""
 
@@ -92,7 +93,7 @@ def state(*, enabled: bool, fault: bool, sent_ms: int | None, tested_ms: int | N
 
 def summary(states: Mapping[str, str]) -> tuple[str, str]:
     """Return how all channels stand, by name, as a kind of sign ("ok", "warn", "fail", "unknown") and a sentence."""
-    by_state = {word: [escape(name) for name in states if states[name] == word] for word in (DEAD, OFF, UNTRIED)}
+    by_state = {word: [_cut(name) for name in states if states[name] == word] for word in (DEAD, OFF, UNTRIED)}
     if dead := by_state[DEAD]:
         return "fail", f"{_listed(dead)} cannot send."
     if len(by_state[OFF]) == len(states):
@@ -136,8 +137,10 @@ def rules(channel: Rules) -> list[str]:
     """Return the rules of a channel, a sentence each."""
     lines = [_of_tools(channel) if channel.takes != "events" else f"Tells of {events(channel.events)}."]
     if channel.jobs:
-        named = _listed([escape(job) for job in channel.jobs])
-        lines.append(f"Only about the {'job' if len(channel.jobs) == 1 else 'jobs'} {named}.")
+        named = [_cut(job) for job in channel.jobs[:_MOST_JOBS]]
+        more = len(channel.jobs) - len(named)
+        named += [f"{count(more)} more"] if more else []
+        lines.append(f"Only about the {'job' if len(channel.jobs) == 1 else 'jobs'} {_listed(named)}.")
     if channel.takes != "events":
         return lines
     if channel.only_if_older_ms is not None:
@@ -154,13 +157,17 @@ def rules(channel: Rules) -> list[str]:
 def resting(job: str, until_ms: int, now_ms: int, *, system: bool = False) -> str:
     """Return that the messages about *job* rest, and until when; *system*: it is a job of root."""
     of = " (system)" if system else ""
-    return f"Messages about {escape(job)}{of} rest until {moment(until_ms, now_ms)}."
+    return f"Messages about {_cut(job)}{of} rest until {moment(until_ms, now_ms)}."
 
 
 def _of_tools(channel: Rules) -> str:
     if channel.takes == "status":
         return "Shows how every job stands, anew at each change."
     return "Hears of the end of every run, good or bad, and of overdue backups."
+
+
+def _cut(name: str) -> str:
+    return fit(escape(name), _NAME_UNITS)
 
 
 def _listed(words: Sequence[str]) -> str:

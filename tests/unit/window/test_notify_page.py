@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -13,7 +14,7 @@ from tray.core.errors import ConfigError
 from tray.core.model import Instance
 from tray.core.paths import Places, private
 from tray.notify import outages, snooze
-from tray.window import bridge, notify_page
+from tray.window import bridge, calls, notify_page
 from tray.wording import channel_lines
 
 CONFIG = """
@@ -172,3 +173,22 @@ def test_a_rest_is_shown_and_ended(written: Places) -> None:
     assert "home (system) rest until" in second["text"]
     page = notify_page.end_rest(written, "home", system=True)
     assert [rest["system"] for rest in page["rests"]] == [False]
+
+
+def test_names_that_are_hostile_or_long_come_out_escaped_and_cut(places: Places) -> None:
+    """A table of any name, and a rest of a job of any name, which can be ended all the same."""
+    private(places.config)
+    long = "x" * 65_536
+    places.config_file.write_text(f'[channels."<b>\\u202e"]\ntype = "mail"\n[channels.{long}]\ntype = "mail"\n')
+    jobs = [long, "two\nlines", "right\u202eto left"]
+    for job in jobs:
+        snooze.put(places, job, clock.now_ms() + 10_000_000)
+    page = notify_page.page(places)
+    assert all(len(one["shown"]) <= 60 and len(one["why"]) <= 500 for one in page["channels"])
+    assert channel(page, "<b>\u202e")["shown"] == "<b>\\u202e"
+    assert all(len(rest["text"]) < 160 and rest["text"].isprintable() for rest in page["rests"])
+    assert {rest["job"] for rest in page["rests"]} == set(jobs)
+    check = calls.table(places, Mock(), Mock())["end_rest"].takes["job"]
+    for job in jobs:
+        page = notify_page.end_rest(places, check(job), system=False)
+    assert page["rests"] == []

@@ -92,6 +92,8 @@ def test_the_rules_of_a_channel_are_sentences() -> None:
         "Sends no reminders.",
         "Says how every job is: Mon 08:00.",
     ]
+    many = replace(MAIL, jobs=tuple("abcdefgh"))
+    assert "Only about the jobs a, b, c, d, e and 3 more." in channels.rules(many)
     assert len(channels.rules(ChannelSettings("kuma", "kuma", jobs=("home",)))) == 2
     assert channels.rules(ChannelSettings("mqtt", "mqtt")) == ["Shows how every job stands, anew at each change."]
 
