@@ -15,6 +15,8 @@ _lock = threading.Lock()
 
 def remember(places: Places, channel: str, why: str | None) -> None:
     """Keep whether *channel* works, and why not: a sentence without secrets."""
+    if why is None and channel not in failing(places):
+        return
 
     def change(memory: unreached.Memory) -> None:
         if why is None:

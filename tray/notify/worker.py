@@ -93,7 +93,8 @@ class Worker:
             self._failed(message, NotSentError(f"Backup Tray made a mistake in this channel: {type(error).__name__}."))
         else:
             self._waiting.sent(message, clock.now_ms())
-            self._waiting.set_mark(f"outage:{self._name}", None)
+            if self._waiting.mark(f"outage:{self._name}") is not None:
+                self._waiting.set_mark(f"outage:{self._name}", None)
             outages.remember(self._places, self._name, None)
 
     def _failed(self, message: Message, error: NotSentError) -> None:

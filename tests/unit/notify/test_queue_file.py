@@ -1,22 +1,26 @@
 """Tests of the opening of the queue: several connections in one process, beside other processes."""
 
+import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from tests.unit.notify.help import event
+from tray.core import clock
 from tray.core.model.events import EventKind
 from tray.core.paths import Places
 from tray.notify import queue_file
 from tray.notify.news import Known
-from tray.notify.queue import Queue
+from tray.notify.queue import Delivery, Queue
 
 MARK = """
 import sys
 from pathlib import Path
-from tray.notify.queue import Queue
+from tray.notify.queue import Delivery, Queue
 queue = Queue(Path(sys.argv[1]))
 print(queue.mark("sent:hook"))
 queue.close()
@@ -49,3 +53,104 @@ def test_opening_takes_no_older_memory_along(places: Places, monkeypatch: pytest
             patched.setattr(Queue, "memory", lambda _: {})  # as it was a moment before
             queue_file.opened(places).close()
         assert first.memory() == known
+
+
+def put(queue: Queue, job: str) -> None:
+    """Queue a failure, as news that the memory knows."""
+    told = event(job=job, id=f"failure of {job}", incident=job)
+    memory = queue.memory() | {f"job:user:{job}": Known("r", job, EventKind.FAILURE, 1, job)}
+    queue.tell(memory, [told], [Delivery(told, "mail", 0)], {"looked": clock.now_ms()})
+
+
+def waiting(queue: Queue) -> list[str | None]:
+    """Return the jobs of the message that is due, and acknowledge it."""
+    message = queue.take("mail", clock.now_ms(), 0)
+    if message is None:
+        return []
+    queue.sent(message, clock.now_ms())
+    return [each.job for each in message.events]
+
+
+def damage(file: Path) -> None:
+    """Write over all of the file."""
+    file.write_bytes(b"this is no database" * 500)
+    for part in ("-wal", "-shm"):
+        file.with_name(file.name + part).unlink(missing_ok=True)
+
+
+def newer(file: Path) -> None:
+    """Make the file one of a later version."""
+    with closing(Queue(file)) as queue:
+        queue.db.execute("PRAGMA user_version = 99")
+
+
+@pytest.mark.parametrize(("change", "name"), [(damage, "damaged"), (newer, "newer")])
+def test_a_file_that_is_no_queue_of_ours_is_set_aside(
+    places: Places, change: Callable[[Path], None], name: str
+) -> None:
+    """Messages go on with a new one; the old one is kept, for a repair or the newer version."""
+    file = places.state / queue_file.FILE
+    with closing(queue_file.opened(places)) as queue:
+        put(queue, "a")
+    change(file)
+    with closing(queue_file.opened(places)) as queue:
+        assert queue.memory() == {}
+        put(queue, "b")
+        assert waiting(queue) == ["b"]
+    assert file.with_name(f"{file.name}.{name}").exists()
+    with closing(queue_file.opened(places)) as queue:
+        assert list(queue.memory()) == ["job:user:b"]
+
+
+def test_the_queue_is_for_this_user_alone(places: Places) -> None:
+    """It holds names of jobs and reasons of failures."""
+    queue_file.opened(places).close()
+    assert stat.S_IMODE((places.state / queue_file.FILE).stat().st_mode) == 0o600
+
+
+def test_the_queue_elsewhere_begins_with_the_memory_and_is_merged(places: Places) -> None:
+    """An incident is told once, whichever queue knows of it, and no message is lost or sent twice."""
+    with closing(queue_file.opened(places)) as queue:
+        put(queue, "a")
+        queue.set_mark("sent:mail", 5)
+    with closing(queue_file.elsewhere(places)) as queue:
+        assert list(queue.memory()) == ["job:user:a"]
+        assert queue.mark("sent:mail") == 5
+        put(queue, "b")
+        assert waiting(queue) == ["b"]
+        put(queue, "c")
+        queue.take("mail", clock.now_ms(), 0)
+    with closing(queue_file.opened(places)) as queue:
+        assert list(queue.memory()) == ["job:user:a", "job:user:b", "job:user:c"]
+        assert waiting(queue) + waiting(queue) == ["c", "a"]
+        assert waiting(queue) == []
+    assert not [path.name for path in places.runtime.iterdir() if path.name in ("notify.db", "notify.db-wal")]
+
+
+def test_a_queue_elsewhere_that_is_older_changes_no_memory(places: Places) -> None:
+    """It may have been left behind long ago; its messages are sent."""
+    with closing(queue_file.elsewhere(places)) as queue:
+        put(queue, "old")
+        queue.set_mark("looked", 1)
+    kept = {path.name: path.read_bytes() for path in places.runtime.iterdir() if path.name == queue_file.FILE}
+    with closing(queue_file.opened(places)) as queue:
+        put(queue, "new")
+    (places.runtime / queue_file.FILE).write_bytes(kept[queue_file.FILE])
+    with closing(queue_file.opened(places)) as queue:
+        assert list(queue.memory()) == ["job:user:new", "job:user:old"]
+        assert sorted(map(str, waiting(queue) + waiting(queue))) == ["new", "old"]
+
+
+def test_a_queue_is_read_where_it_is_and_never_made(places: Places) -> None:
+    """`notify status` changes nothing."""
+    with queue_file.reading(places) as none:
+        assert none is None
+    assert not places.state.exists()
+    with closing(queue_file.opened(places)) as queue:
+        put(queue, "a")
+    with queue_file.reading(places) as known:
+        assert known is not None
+        assert known.state("mail", clock.now_ms()).waiting == 1
+    damage(places.state / queue_file.FILE)
+    with queue_file.reading(places) as none:
+        assert none is None
