@@ -32,7 +32,7 @@ LEAST_TRIES = 8
 QUIET, AGE, SNOOZE = "quiet", "age", "snooze"
 """Why an event waits: quiet hours, the last good backup is not old enough yet, or the user gave messages about its job a rest."""
 _ENDS = (EventKind.RECOVERED, EventKind.CLEARED)
-_LATEST = (EventKind.REMINDER, EventKind.DIGEST)
+_LATEST = (EventKind.REMINDER, EventKind.DIGEST, EventKind.ALIVE)
 """Events of which only the latest is worth sending."""
 _OPEN = (
     "SELECT id, made_ms, next_ms FROM messages WHERE channel = ? AND next_ms IS NOT NULL ORDER BY made_ms, id LIMIT 1"

@@ -61,6 +61,18 @@ def test_a_channel_that_asks_for_it_hears_once_an_hour(places: Places, look: Loo
     assert look(HOUR_MS) == {"watch": [EventKind.ALIVE]}
 
 
+def test_only_the_latest_sign_waits_for_a_server_that_is_down(places: Places, queue: Queue, look: Look) -> None:
+    """After a day without it one is worth sending, not twenty-four."""
+    recorded(places)
+    known = Notify({"watch": WATCH})
+    for _ in range(3):
+        look(HOUR_MS, channels=())
+        fill.now(places, queue, known)
+    message = queue.take("watch", clock.now_ms(), 0)
+    assert message is not None
+    assert [event.at_ms for event in message.events] == [clock.now_ms()]
+
+
 def test_the_event_names_machine_and_log(places: Places, queue: Queue, look: Look) -> None:
     """The check is that of this machine."""
     recorded(places)

@@ -91,9 +91,7 @@ def send(request: Request) -> Answer:
         exchange = _Exchange(request)
     except ValueError as error:  # such as a name with two dots in a row
         raise _no_answer(request, error) from error
-    thread = Thread(
-        target=exchange.run, name="http", daemon=True
-    )  # a name service that hangs must not keep the process
+    thread = Thread(target=exchange.run, name="http", daemon=True)  # a resolver that hangs must not keep the process
     thread.start()
     thread.join(request.seconds)
     fault, answer = None if thread.is_alive() else exchange.fault, exchange.answer
