@@ -19,7 +19,7 @@ from tray.core.model import EndedRun, Instance, Status
 from tray.core.model.events import Event, EventKind
 from tray.core.paths import Places
 from tray.core.sender import LOGIN
-from tray.notify import alive, digest, snooze, wakes
+from tray.notify import alive, digest, present_state, snooze, wakes
 from tray.notify.news import Known, News, breach
 from tray.notify.queue import Delivery, Queue
 from tray.notify.rules import Rules, due
@@ -80,8 +80,10 @@ def now(places: Places, queue: Queue, known: Notify) -> Status:
     if watched and (at_work := alive.event(base, status, begun_ms)) is not None:
         more += rules.deliveries([at_work], now_ms)
         marks[alive.MARK] = now_ms
-    events = [*news.events, *(delivery.event for delivery in more)]
-    queue.tell(news.memory, events, [*rules.deliveries(news.events, now_ms), *more], marks)
+    deliveries = [*rules.deliveries(news.events, now_ms), *more]
+    busy = {delivery.channel for delivery in deliveries}
+    deliveries += present_state.deliveries(known.channels, status, base, queue.marks(present_state.MARK), busy, marks)
+    queue.tell(news.memory, [*news.events, *(delivery.event for delivery in deliveries)], deliveries, marks)
     if login:
         _greet(queue, known, now_ms)
     record(places, queue)

@@ -36,6 +36,7 @@ _TITLES = {
     EventKind.CLEARED: "no longer open",
     EventKind.ALIVE: "Backup Tray is at work, and its audit log is intact",
     EventKind.TEST: "Test message of Backup Tray",
+    EventKind.STATE: "The state of the backups has changed",
 }
 _UNTOUCHED = "The backups themselves are not touched by this."
 _KEEP_A_COPY = "Keep a copy of the audit log's folder before you acknowledge it."

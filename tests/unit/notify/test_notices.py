@@ -168,7 +168,8 @@ def test_every_notice_has_a_picture_and_none_that_is_green_beside_bad_news(kind:
     name = notices.icon(notice).rpartition("/")[2]
     assert Path(notices.icon(notice).removeprefix("file://")).is_file()
     assert (name == "notice-ok.png") == (kind in (EventKind.RECOVERED, EventKind.SUCCESS))
-    assert name.startswith("notice-") or kind in (EventKind.TEST, EventKind.DIGEST, EventKind.ALIVE, EventKind.CLEARED)
+    others = (EventKind.TEST, EventKind.DIGEST, EventKind.ALIVE, EventKind.CLEARED, EventKind.STATE)
+    assert name.startswith("notice-") or kind in others
 
 
 @given(st.text(st.characters(codec=None), max_size=2000), st.sampled_from(EventKind))

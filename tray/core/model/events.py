@@ -16,7 +16,7 @@ class EventKind(StrEnum):
     `CLEARED`: an incident ended without a good backup, since the user acknowledged the job, turned it off or forgot it.
     `CHANNEL`: messages by another channel cannot be sent. `REMINDER`: the incidents that are still open, once a day.
     `DIGEST`: how every job is, once a week. `ALIVE`: the audit log was verified, so the watcher itself is at work.
-    `TEST`: the user asked for a test.
+    `TEST`: the user asked for a test. `STATE`: something changed of which no other event tells; only for tools that show the state.
     """
 
     FAILURE = "failure"
@@ -31,6 +31,7 @@ class EventKind(StrEnum):
     DIGEST = "digest"
     ALIVE = "alive"
     TEST = "test"
+    STATE = "state"
 
 
 @dataclass(frozen=True, slots=True)
