@@ -265,7 +265,8 @@ def _title(message: Message) -> str:
 
 def _line(text: str) -> str:
     """Return a sentence of a digest or a reminder, which was escaped when it was made, unless a damaged queue gave it."""
-    return wording.fit(wording.escape(text), messages.REASON_UNITS)
+    line = wording.fit(wording.escape(text), messages.REASON_UNITS)
+    return line if not line or line[-1] in ".!?…:" else f"{line}."
 
 
 def _at(ms: int) -> str:
