@@ -55,7 +55,9 @@ class Channel:
 def _address(channel: str, url: str, token: str | None, query: dict[str, str]) -> str:
     """Return the address of a push; the query of `url`, which Kuma shows as an example, is replaced."""
     parts = urlsplit(url)
-    path = parts.path if token is None else f"{parts.path.rstrip('/')}{_PUSH}{quote(token, safe='')}"
+    path = (
+        parts.path if token is None else f"{parts.path.partition(_PUSH)[0].rstrip('/')}{_PUSH}{quote(token, safe='')}"
+    )
     if not path.rpartition(_PUSH)[2] or _PUSH not in path:
         why = (
             f"The channel {channel} needs the address that Uptime Kuma shows for its push monitor as `url`,"

@@ -125,10 +125,11 @@ def test_ten_thousand_events_are_one_push(channel: Make) -> None:
     assert pushed(channel, message(*events), status())["msg"] == "10,000 backups failed"
 
 
-def test_the_token_may_be_the_secret(channel: Make, secret_file: Callable[[str], str]) -> None:
+@pytest.mark.parametrize("path", ["", "/", "/api/push/example?status=up"])
+def test_the_token_may_be_the_secret(channel: Make, secret_file: Callable[[str], str], path: str) -> None:
     """Then the configuration file holds only the server."""
     with Kuma(("pushtoken1",)) as server:
-        channel("kuma", secret_file("pushtoken1"), url=f"{server.url}/").send(message(), status())
+        channel("kuma", secret_file("pushtoken1"), url=f"{server.url}{path}").send(message(), status())
     assert server.seen[0]["token"] == "pushtoken1"
 
 
