@@ -1,6 +1,7 @@
 """How every channel stands: for `backup-tray notify status`, doctor and the window."""
 
 import sqlite3
+import sys
 from contextlib import closing, suppress
 from typing import Any
 
@@ -9,7 +10,7 @@ from tray.config.channels import DESKTOP, ChannelSettings
 from tray.core import clock
 from tray.core.dataclass import dataclass
 from tray.core.model.events import Event, EventKind, Message
-from tray.core.paths import Places
+from tray.core.paths import Places, session_bus
 from tray.core.sender import start as start_sender
 from tray.notify import channels, fill, outages, queue_file
 from tray.notify.queue import ChannelState
@@ -40,7 +41,11 @@ class Standing:
         """The state in a word or two, by `wording.channels.state`."""
         enabled = self.settings is None or self.settings.enabled
         return words.state(
-            enabled=enabled, fault=self.fault is not None, sent_ms=self.state.sent_ms, tested_ms=self.tested_ms
+            enabled=enabled,
+            fault=self.fault is not None,
+            sent_ms=self.state.sent_ms,
+            tested_ms=self.tested_ms,
+            absent=self.settings is not None and self.settings.type == DESKTOP and _no_session(),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -59,6 +64,11 @@ class Standing:
             "last_test_at": None if self.tested_ms is None else clock.to_text(self.tested_ms),
             "given_up": state.given_up,
         }
+
+
+def _no_session() -> bool:
+    """Whether the user has no desktop session now, so that nothing can be shown."""
+    return sys.platform == "linux" and session_bus() is None
 
 
 def standings(places: Places) -> list[Standing]:

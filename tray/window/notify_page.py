@@ -22,7 +22,7 @@ TEST_SECONDS = PATIENCE_SECONDS + 20
 """The longest that a test may take, the start of its process included."""
 MOST_WHY, MOST_NAME = 500, 60
 """Units of a reason and of a name that the page shows."""
-_KINDS = {words.READY: "ok", words.DEAD: "fail", words.OFF: "paused", words.UNTRIED: "unknown"}
+_KINDS = {words.READY: "ok", words.DEAD: "fail", words.OFF: "paused", words.UNTRIED: "unknown", words.ABSENT: "unknown"}
 _SERVERS = {"mail": "", "ntfy": "https://ntfy.sh"}
 """The server that a kind of channel uses where config.toml names none."""
 

@@ -22,7 +22,7 @@ _EVENTS = {
     "success": "every success",
 }
 _NAME_UNITS, _MOST_JOBS = 60, 5
-READY, DEAD, OFF, UNTRIED = "Ready", "Cannot send", "Turned off", "Not tried yet"
+READY, DEAD, OFF, UNTRIED, ABSENT = "Ready", "Cannot send", "Turned off", "Not tried yet", "No desktop session"
 """The states of a channel."""
 
 
@@ -82,12 +82,18 @@ class Waiting(Protocol):
         """When it is tried again."""
 
 
-def state(*, enabled: bool, fault: bool, sent_ms: int | None, tested_ms: int | None) -> str:
-    """Return `OFF`, `DEAD`, `READY`, or `UNTRIED` for a channel of which nothing shows that it works."""
+def state(*, enabled: bool, fault: bool, sent_ms: int | None, tested_ms: int | None, absent: bool = False) -> str:
+    """Return `OFF`, `DEAD`, `READY`, or `UNTRIED` for a channel of which nothing shows that it works.
+
+    Args:
+        absent: The user has no desktop session now, and its messages wait for one: `ABSENT`.
+    """
     if not enabled:
         return OFF
     if fault:
         return DEAD
+    if absent:
+        return ABSENT
     return UNTRIED if sent_ms is None and tested_ms is None else READY
 
 
@@ -150,7 +156,7 @@ def rules(channel: Rules) -> list[str]:
         lines.append(f"Quiet from {begin} to {end}: only a tampered audit log is told at once, other messages wait.")
     lines.append("Reminds once a day of all that is still open." if channel.remind else "Sends no reminders.")
     if channel.digest is not None:
-        lines.append(f"Says how every job is: {escape(channel.digest)}.")
+        lines.append(f"Sends a digest of all jobs: {escape(channel.digest)}.")
     return lines
 
 

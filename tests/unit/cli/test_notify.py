@@ -10,7 +10,7 @@ from tray.cli.notify import PARTS
 from tray.core import clock
 from tray.core.model import Instance
 from tray.core.paths import Places, private
-from tray.notify import channels, outages, queue_file, snooze
+from tray.notify import channels, outages, overview, queue_file, snooze
 from tray.notify.channels import NotSentError
 from tray.wording import channel_lines
 
@@ -51,6 +51,21 @@ def out(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     """Return the output of the command."""
     main(["notify", *arguments])
     return capsys.readouterr().out
+
+
+@pytest.fixture(autouse=True)
+def session(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user has a desktop session."""
+    monkeypatch.setattr(overview, "session_bus", lambda: "unix:path=/nowhere/bus")
+
+
+def test_without_a_session_the_desktop_is_not_called_untried(
+    written: Places, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a server a test would bring nothing; the messages wait for a session."""
+    monkeypatch.setattr(overview, "session_bus", lambda: None)
+    assert main(["notify"]) == 1
+    assert capsys.readouterr().out.startswith("desktop  no desktop session\nmail     not tried yet\n")
 
 
 def test_the_channels_stand_in_columns(written: Places, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ from tray.core import clock, ourselves
 from tray.core.errors import ConfigError
 from tray.core.model import Instance
 from tray.core.paths import Places, private
-from tray.notify import outages, snooze
+from tray.notify import outages, overview, snooze
 from tray.window import bridge, calls, notify_page
 from tray.wording import channel_lines
 
@@ -37,6 +37,12 @@ url = "https://hooks.example.com/T000/hunter2hunter"
 command = ["true"]
 notify = ["failure"]
 """
+
+
+@pytest.fixture(autouse=True)
+def session(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user has a desktop session."""
+    monkeypatch.setattr(overview, "session_bus", lambda: "unix:path=/nowhere/bus")
 
 
 @pytest.fixture

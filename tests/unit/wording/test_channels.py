@@ -90,7 +90,7 @@ def test_the_rules_of_a_channel_are_sentences() -> None:
         "A failure counts only once the last good backup is 3 days old.",
         "Quiet from 22:00 to 07:30: only a tampered audit log is told at once, other messages wait.",
         "Sends no reminders.",
-        "Says how every job is: Mon 08:00.",
+        "Sends a digest of all jobs: Mon 08:00.",
     ]
     many = replace(MAIL, jobs=tuple("abcdefgh"))
     assert "Only about the jobs a, b, c, d, e and 3 more." in channels.rules(many)
