@@ -74,9 +74,7 @@ def first_day(now_ms: int) -> date:
 
 def _days(rhythm: Rhythm, past: Known, awake: Awake, since_ms: int, now_ms: int) -> tuple[str, ...]:
     begin = first_day(now_ms)
-    begin_ms = (
-        int(clock.local(now_ms).replace(hour=0, minute=0, second=0, microsecond=0).timestamp()) * 1000 - DAYS * DAY_MS
-    )
+    begin_ms = now_ms - (DAYS + 2) * DAY_MS  # a little more than needed, as a day may have 25 hours
     goods, first_ms = list(past.runs), past.first_ms or now_ms
     by_day: dict[date, set[str]] = {}
     for _, end in goods:

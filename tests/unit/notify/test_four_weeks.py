@@ -1,6 +1,7 @@
 """The calendar of the last four weeks: no day is called kept or missed that was not."""
 
 import os
+import time
 
 import pytest
 
@@ -126,3 +127,19 @@ def test_a_broken_configuration_calls_no_day_missed(places: Places) -> None:
     with writer(places) as log:
         log.append(at_noon([26, 27]))
     assert days(places) == [EMPTY] * 26 + [KEPT] * 2
+
+
+def test_the_first_day_counts_whole_where_summer_time_ends_after_it(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job of the first minutes of a day is missed on that day too."""
+    configure(places, '[jobs.home]\ncommand = ["true"]\non = "00:20"\n')
+    now = clock.from_text("2026-11-10T12:00:00.000+01:00")
+    runs = [clock.from_text(f"2026-10-{day:02}T00:25:00.000+02:00") for day in (10, 11, 12, 14)]
+    with writer(places) as log:
+        log.append([ended(0, run=f"019a0000-0000-7000-8000-{at % 10**12:012d}", time_ms=at) for at in runs])
+    with monkeypatch.context() as patch:  # the fixture `utc` reads the zone again after the test
+        patch.setenv("TZ", "Europe/Berlin")
+        time.tzset()
+        hows = four_weeks.of_jobs(places, ["home"], now)["home"]
+    assert hows[:3] == (MISSED, KEPT, MISSED)
