@@ -123,6 +123,10 @@ class Server:
 
         asyncio.run(send())
 
+    def release(self) -> None:
+        """Give the name up, as at its end."""
+        asyncio.run_coroutine_threadsafe(self._bus.release_name(NAME), self._loop).result(30)
+
     def stop(self) -> None:
         """Leave the bus as if it had crashed."""
         self._loop.call_soon_threadsafe(self._bus.disconnect)

@@ -45,6 +45,7 @@ class Channel:
         self._clicked: list[tuple[int, str, str | None]] = []
         self._token: tuple[int, str] = (0, "")
         self._mine: set[int] = set()
+        self._gone: set[int] = set()
 
     def send(self, message: Message, status: Status) -> None:
         """Show the notices of *message*, and take those away that it ends.
@@ -101,8 +102,11 @@ class Channel:
             await self._show(notice, able)
 
     async def _show(self, notice: notices.Notice, able: notices.Abilities) -> None:
-        old = self._shown.notices.get(notice.key)
+        old, place = self._shown.notices.get(notice.key), self._server.place
+        self._gone.clear()
         number = await self._notify(0 if old is None else old.id, notice, able)
+        if number in self._gone or self._server.place != place:
+            return  # it was closed, or the desktop ended, before this line was reached
         self._shown.note(notice.key, ShownNotice(number, clock.now_ms(), {a.key: a.command for a in notice.actions}))
         self._mine.add(number)
 
@@ -174,8 +178,10 @@ class Channel:
             case "ActionInvoked", [int(number), str(key)]:
                 self._clicked.append((number, key, self._token[1] if self._token[0] == number else None))
                 self._news.set()
-            case "NotificationClosed", [int(number), *_] if self._shown.close(number):
-                self._news.set()
+            case "NotificationClosed", [int(number), *_]:
+                self._gone.add(number)
+                if self._shown.close(number):
+                    self._news.set()
 
     def _replaced(self) -> None:
         """Note that another program shows notifications from now on: the notices of the one before are gone."""

@@ -1,5 +1,6 @@
 """The desktop channel against strict doubles of GNOME's, KDE's, mako's and a bare notification server, on a private bus."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -7,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -411,3 +413,26 @@ def test_a_bus_that_ends_is_found_again(
     sent = Message("1", "desktop", clock.now_ms(), (event(),))
     channel.send(sent, FINE)
     assert len(new.shown) == 1
+
+
+@pytest.mark.parametrize("event_of", ["close", "end"])
+def test_a_notice_that_is_gone_before_its_number_is_known_holds_no_sender(
+    event_of: str, channel: Channel, serve: Callable[[Kind], Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The user may close it, or the desktop end, while the answer with its number is on its way."""
+    server = serve(KDE)
+    notify = channel._notify
+
+    async def slow(*arguments: Any) -> int:
+        number = await notify(*arguments)
+        if event_of == "close":
+            server.dismiss(number)
+            await channel._server.ask("GetCapabilities")  # its answer comes behind the signal
+        else:
+            server.release()
+            await asyncio.wait_for(channel._news.wait(), 30)
+        return number
+
+    monkeypatch.setattr(channel, "_notify", slow)
+    channel.send(message(), FINE)
+    assert not channel.open_notices()
