@@ -252,11 +252,11 @@ def _no_broker(why: str) -> NotSentError:
 
 
 def _unreached(address: tuple[str, int], error: OSError | UnicodeError) -> NotSentError:
-    """Return why nothing came of it, for a reader; a certificate that does not fit stays so."""
+    """Return why nothing came of it, for a reader."""
     where = f"The MQTT broker {address[0]}:{address[1]}"
     match error:
         case ssl.SSLCertVerificationError():
-            return NotSentError(f"{where} has a certificate that is not valid: {error.verify_message}.", final=True)
+            return NotSentError(f"{where} has a certificate that is not valid: {error.verify_message}.")
         case ssl.SSLError():
             return NotSentError(f"{where} does not speak TLS as it should: {error.reason or error.strerror}.")
         case socket.gaierror():

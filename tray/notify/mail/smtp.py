@@ -310,7 +310,7 @@ def _words_of_network(error: Exception) -> tuple[str, bool]:
     why = wording.fit(wording.escape(getattr(error, "strerror", None) or str(error)), _REPLY_UNITS)
     match error:
         case ssl.SSLCertVerificationError():
-            return f"has a certificate that is not valid: {wording.escape(error.verify_message)}", True
+            return f"has a certificate that is not valid: {wording.escape(error.verify_message)}", False
         case ssl.SSLError(reason="WRONG_VERSION_NUMBER"):
             return "speaks no TLS on this port; for STARTTLS write `smtp://` in place of `smtps://`", True
         case TimeoutError():
