@@ -260,7 +260,7 @@ def test_a_certificate_is_checked(
     trusted: bool,
     words: str,
 ) -> None:
-    """Neither mail nor password reaches a server that may be another one; it is tried again, as a certificate is renewed some day."""
+    """Neither mail nor password reaches a server that may be another one; it is tried again: certificates are renewed."""
     ours, other = Authority(tmp_path / "ours"), Authority(tmp_path / "other")
     context = ours.context(host, ended_days=ended_days)
     settings = {"ssl_context" if scheme == "smtps" else "tls_context": context}
