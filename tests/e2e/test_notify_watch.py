@@ -114,6 +114,20 @@ def test_a_service_that_ends_takes_no_message_along(
     assert [(event["kind"], event["job"]) for event in webhook.events] == [("failure", "own")]
 
 
+def test_a_service_of_the_system_without_a_manager_of_the_user_waits_for_the_message(
+    booted: Booted, lingering: Booted, installed: Installed, webhook: Webhook
+) -> None:
+    """Nothing can lead the sender out of it then; asked to end, it sends the messages that are due before it does."""
+    booted.root("loginctl", "disable-linger", "ann")
+    booted.until(lambda: not booted.has_manager("ann"), "the end of the user's manager")
+    webhook.waits_seconds = 1.0
+    start = ["systemd-run", "--wait", "--quiet", "--collect", f"--uid={USERS['ann']}", "--property=Type=oneshot"]
+    command = [str(installed.launcher), "run", "--job", "own", "--no-watch", "--", "false"]
+    booted.root(*start, *command, check=False)
+    booted.until(lambda: webhook.events, "the message", seconds=20)
+    assert [(event["kind"], event["job"]) for event in webhook.events] == [("failure", "own")]
+
+
 def test_a_schedule_that_fails_is_told(lingering: Booted, webhook: Webhook) -> None:
     """The same of our own units."""
     webhook.waits_seconds = 1.0

@@ -1,10 +1,12 @@
 """Start the process that sends messages (`tray.notify.sender`), where any could arrive. It is never waited for.
 
 When a service of systemd ends, systemd kills every process that was started in it. So the sender of a run that is such a service
-goes into a unit of its own (`systemd-run --scope`), and its starter ends only when it is there: some hundredths of a second.
+goes into a unit of its own (`systemd-run --scope`), and its starter ends only when it is there: some hundredths of a second. Where
+no manager does that, the sender is asked to end (SIGTERM), and sends the messages that are due before it does.
 """
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -41,8 +43,8 @@ def start(places: Places, *, login: bool = False, ends: bool = False) -> "subpro
     if HOME_VARIABLE in os.environ:
         environ[HOME_VARIABLE] = str(places.config.parent)
     try:
-        if ends and _in_service() and (process := _apart(environ)) is not None:
-            return process
+        if ends and _in_service():
+            return _apart(environ) or _patient(environ)
         return ourselves.start(PART, *((LOGIN,) if login else ()), environment=environ)
     except OSError:
         return None
@@ -84,6 +86,17 @@ def _apart(environ: dict[str, str]) -> "subprocess.Popen[bytes] | None":
             return process
         time.sleep(_LOOK_SECONDS)
     return process
+
+
+def _patient(environ: dict[str, str]) -> "subprocess.Popen[bytes]":
+    """Start the sender with SIGTERM held back until it can deal with it: systemd then leaves it some time."""
+    if sys.platform == "win32":
+        return ourselves.start(PART, environment=environ)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        return ourselves.start(PART, environment=environ)  # it inherits that
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _may_tell(places: Places) -> bool:

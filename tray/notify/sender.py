@@ -7,6 +7,7 @@ within `worker.STAY_SECONDS`, or while a notice of ours is open on the desktop; 
 """
 
 import os
+import signal
 import sqlite3
 import sys
 import threading
@@ -24,7 +25,7 @@ from tray.core.paths import Places, private, session_bus
 from tray.core.sender import LOGIN, LOOK, NEXT
 from tray.notify import fill, outages, queue, queue_file
 from tray.notify.queue import Queue
-from tray.notify.worker import STAY_SECONDS, Worker
+from tray.notify.worker import ENDING, STAY_SECONDS, Worker
 
 TURN_SECONDS = 120.0
 """So long a process waits for its turn to look for news; a look takes a second."""
@@ -36,6 +37,9 @@ def main() -> int:
     """Look for news, and send all that is due; in a process that its starter need not reap, however long it stays."""
     if hasattr(os, "fork") and os.fork():
         os._exit(0)
+    signal.signal(signal.SIGTERM, lambda *_: ENDING.set())
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # held back by `core.sender`
     places = paths.places()
     for opened in (queue_file.opened, queue_file.elsewhere):  # the disk may be full for more than the first word
         try:
@@ -91,7 +95,7 @@ def _can_send(settings: ChannelSettings) -> bool:
 def _is_due_soon(waiting: Queue, settings: ChannelSettings) -> bool:
     now_ms = clock.now_ms()
     next_ms = waiting.next_ms(settings.name, now_ms, queue.pace_ms(settings.takes))
-    return next_ms is not None and next_ms - now_ms <= STAY_SECONDS * 1000
+    return next_ms is not None and next_ms - now_ms <= (0 if ENDING.is_set() else STAY_SECONDS * 1000)
 
 
 def _look(places: Places, folder: Path, waiting: Queue) -> tuple[Notify, Status] | None:

@@ -1,6 +1,7 @@
 """Send the messages of one channel, in a thread of the sender; no other process sends to that channel meanwhile."""
 
 import sqlite3
+import threading
 import time
 from contextlib import closing, suppress
 from pathlib import Path
@@ -19,6 +20,8 @@ from tray.notify.rules import Rules
 
 STAY_SECONDS = 360.0
 """A sender stays for a message that is due so soon: the next one within the pace, or one of the first retries."""
+ENDING = threading.Event()
+"""Set when the system asks the sender to end (SIGTERM): it sends the messages that are due now, and does not stay for others."""
 LOOK_SECONDS = 0.25
 """How often a sender that stays looks whether another process has queued something."""
 TELL_OTHERS_MS = 30 * 60_000
@@ -59,7 +62,8 @@ class Worker:
         """Whether a message is due now, or will be while this process stays; False once the channel is turned off."""
         now_ms = clock.now_ms()
         next_ms = self._waiting.next_ms(self._name, now_ms, self._pace_ms)
-        return next_ms is not None and next_ms - now_ms <= STAY_SECONDS * 1000 and self._settings.enabled
+        stays_ms = 0 if ENDING.is_set() else STAY_SECONDS * 1000
+        return next_ms is not None and next_ms - now_ms <= stays_ms and self._settings.enabled
 
     def _work(self) -> None:
         while self._settings.enabled:
@@ -121,7 +125,7 @@ class Worker:
 
     def _stays(self) -> bool:
         """Wait a moment and return True while there is more to do soon."""
-        if self._settings.type == DESKTOP and self._serve():
+        if self._settings.type == DESKTOP and not ENDING.is_set() and self._serve():
             return True
         if not self._is_due_soon():
             return False

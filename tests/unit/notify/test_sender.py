@@ -9,11 +9,12 @@ import pytest
 from tests.unit.notify.help import FINE, event
 from tests.unit.notify.test_worker import Channel, refuse
 from tray.config.channels import ChannelSettings
+from tray.core import clock
 from tray.core import sender as start
 from tray.core.locks import FileLock
 from tray.core.model.events import EventKind, Message
 from tray.core.paths import Places, private
-from tray.notify import channels, fill, queue, queue_file, sender
+from tray.notify import channels, fill, queue, queue_file, sender, worker
 from tray.notify.queue import Delivery, Queue
 
 CONFIG = """
@@ -216,3 +217,20 @@ def test_a_worker_that_fails_is_not_started_again_and_again(
     put(waiting, "a", "hook")
     assert sender.run(places, waiting) == 0
     assert [settings.name for settings in started] == ["hook"]
+
+
+def test_a_sender_that_is_asked_to_end_sends_all_that_is_due_and_does_not_stay(
+    places: Places, waiting: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A retry in a minute is for the next sender; otherwise systemd would kill this one in the middle of it."""
+    ending = threading.Event()
+    ending.set()
+    for module in (sender, worker):
+        monkeypatch.setattr(module, "STAY_SECONDS", 10_000)
+        monkeypatch.setattr(module, "ENDING", ending)
+    hook, other = Channel(refuse("It is busy.")), Channel()
+    use(monkeypatch, hook=hook, other=other)
+    put(waiting, "a", "hook", "other")
+    assert sender.run(places, waiting) == 0
+    assert jobs(other) == ["a"]
+    assert waiting.next_ms("hook", clock.now_ms()) is not None
