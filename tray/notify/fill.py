@@ -57,19 +57,20 @@ def now(places: Places, queue: Queue, known: Notify) -> Status:
     calm, morning = wakes.look(places)
     base = Event("", EventKind.TEST, now_ms, log=_log_id(places), host=host())
     footer = partial(_footer, places)
-    first, find = queue.mark("looked") is None, partial(_entry_id, places)
+    first = queue.mark("looked") is None
     of_jobs, doubt = _of_jobs(places)
-    news = News(
-        memory,
-        status,
-        first=first,
-        calm=calm,
-        doubt=doubt,
-        hidden=_hidden(status),
-        find_id=find,
-        base=base,
-        footer=footer,
-    )
+    with closing(EntryIds(places)) as ids:
+        news = News(
+            memory,
+            status,
+            first=first,
+            calm=calm,
+            doubt=doubt,
+            hidden=_hidden(status),
+            find_id=ids.of,
+            base=base,
+            footer=footer,
+        )
     rules = Rules(known.channels, of_jobs, snooze.until(queue, now_ms))
     marks, more = {"looked": now_ms}, list[Delivery]()
     if not calm:
@@ -186,16 +187,35 @@ def host() -> str:
     return os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "this computer")
 
 
-def _entry_id(places: Places, run: EndedRun) -> str | None:
-    """Return the id of the entry about the end of *run*, or of the record that waits to become one."""
-    with suppress(BackupTrayError, OSError):
-        if run.entry is None:
-            ends = (draft for draft in spool.pending(places) if draft.run == run.run and draft.action in ENDS)
-            return next((draft.id for draft in ends), None)
-        with AuditLog.read(places.audit_db) as log:
-            entry = log.entry(run.entry)
-            return str(entry.data["id"]) if entry.data["run"] == run.run else None  # else it is another log's
-    return None
+class EntryIds:
+    """The ids of the entries about the ends of runs; a thousand runs are looked up in one log."""
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._log: AuditLog | None = None
+        self._waiting: dict[str, str] | None = None
+
+    def of(self, run: EndedRun) -> str | None:
+        """Return the id of the entry about the end of *run*, or of the record that waits to become one; None without either."""
+        with suppress(BackupTrayError, OSError):
+            if run.entry is None:
+                return self._pending().get(run.run)
+            if self._log is None:
+                self._log = AuditLog.read(self._places.audit_db)
+            data = self._log.entry(run.entry).data
+            return str(data["id"]) if data.get("run") == run.run else None  # else it is another log's
+        return None
+
+    def close(self) -> None:
+        """Close the log."""
+        if self._log is not None:
+            self._log.close()
+
+    def _pending(self) -> dict[str, str]:
+        if self._waiting is None:
+            ends = (draft for draft in spool.pending(self._places) if draft.action in ENDS)
+            self._waiting = {draft.run: draft.id for draft in ends if draft.run is not None}
+        return self._waiting
 
 
 def _log_id(places: Places) -> str | None:
