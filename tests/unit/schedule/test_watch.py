@@ -3,6 +3,7 @@
 import pytest
 
 from tests.unit.schedule.conftest import Crontab
+from tray.core.errors import SchedulerError
 from tray.core.paths import Places
 from tray.schedule import change, cron, plan, reading, units, watch
 
@@ -65,3 +66,6 @@ def test_a_crontab_that_may_not_be_read_is_no_error(configured: Places, crontab:
     """Asked for how it stands, the program does not fail; asked to change it, it says why it cannot."""
     crontab.deny()
     assert watch.standing() is None
+    assert not watch.turn_off(configured)
+    with pytest.raises(SchedulerError, match="not allowed"):
+        watch.turn_on(configured)
