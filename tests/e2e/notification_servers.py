@@ -196,6 +196,7 @@ def shower(kind: str, folder: Path) -> Iterator[Shower]:
     finally:
         end("window")
         end(PART)
+        end("tray.notify.desktop_test")
 
 
 def ours(verb: str) -> list[psutil.Process]:

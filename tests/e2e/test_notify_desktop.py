@@ -132,6 +132,18 @@ def test_a_hostile_name_is_shown_as_it_is(desktop: Shower, places: Places, tmp_p
         assert [notice["summary"]["data"] for notice in desktop.listed()] == [title]
 
 
+def test_a_test_message_stays_and_its_button_works(desktop: Shower, places: Places) -> None:
+    """The command ends at once; a process stays behind it for the click."""
+    said = run(desktop.env, "notify", "test", "desktop")
+    assert said.stdout == "Sent. Look whether the test message has arrived by desktop.\n"
+    assert desktop.shown() == 1
+    if isinstance(desktop, Mako):
+        desktop.press("Open Dashboard")
+        wait_for(lambda: pages() == ["dashboard"], what="the Dashboard")
+        end("window")
+        wait_for(lambda: not ours("tray.notify.desktop_test"), what="the end of the process")
+
+
 def test_a_desktop_that_is_restarted_gets_the_next_notice(dunst: Dunst, places: Places) -> None:
     """The sender of before ends with the program that showed its notice; the next one begins anew."""
     configure(places, "home")

@@ -12,5 +12,5 @@ tls.py       the check of certificates
 digest.py    how every job is, once a week                    four_weeks.py  its calendar
 channels/    one module a kind of channel                     mail/        the form of a mail, and its way to a server
 notices.py   the notices of the desktop that a message asks for; pure. notification_server.py shows them, shown_notices.py remembers
-             them, clicks.py starts the commands of their buttons
+             them, clicks.py starts the commands of their buttons, desktop_test.py tries it
 """

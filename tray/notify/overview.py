@@ -1,13 +1,14 @@
 """How every channel stands: for `backup-tray notify status`, doctor and the window."""
 
 import sqlite3
+import subprocess
 import sys
 from contextlib import closing, suppress
 from typing import Any
 
 from tray.config import channels as configured
 from tray.config.channels import DESKTOP, ChannelSettings
-from tray.core import clock
+from tray.core import clock, ourselves
 from tray.core.dataclass import dataclass
 from tray.core.model.events import Event, EventKind, Message
 from tray.core.paths import Places, session_bus
@@ -93,17 +94,35 @@ def test(places: Places, settings: ChannelSettings) -> None:
     Raises:
         channels.NotSentError: It was not sent.
     """
-    now_ms = clock.now_ms()
-    concern = "You asked for it. If you can read it, this channel works"
-    event = Event(clock.new_id(), EventKind.TEST, now_ms, concern=concern, host=fill.host())
-    message = Message(clock.new_id(), settings.name, now_ms, (event,))
     try:
-        channels.load(settings, places).send(message, fill.present(places))
+        if settings.type == DESKTOP:
+            _show()
+        else:
+            channels.load(settings, places).send(test_message(settings.name), fill.present(places))
     except channels.NotSentError as error:
         if settings.type != DESKTOP:  # a terminal without the desktop's session says nothing of the desktop
             outages.remember(places, settings.name, error.why)
         raise
     _worked(places, settings.name)
+
+
+def test_message(channel: str) -> Message:
+    """Return a test message to *channel*."""
+    now_ms = clock.now_ms()
+    concern = "You asked for it. If you can read it, this channel works"
+    event = Event(clock.new_id(), EventKind.TEST, now_ms, concern=concern, host=fill.host())
+    return Message(clock.new_id(), channel, now_ms, (event,))
+
+
+def _show() -> None:
+    """Have a process show the desktop's test message that stays behind it (`desktop_test`); raises NotSentError."""
+    process = ourselves.start("tray.notify.desktop_test", stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    with process.stdout:
+        said = process.stdout.readline().decode("utf-8", "replace").strip()
+    process.wait()
+    if said != "sent":
+        raise channels.NotSentError(said or "The process of the test ended and said nothing.")
 
 
 def _worked(places: Places, channel: str) -> None:

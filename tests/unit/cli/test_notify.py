@@ -109,11 +109,12 @@ def test_a_test_is_remembered(
     assert tested["last_test_at"] is not None
 
 
+@pytest.mark.process
 def test_a_failed_test_from_a_terminal_says_nothing_of_the_desktop(
     written: Places, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A terminal over the network has no desktop; the icon's session has one all the same."""
-    monkeypatch.setattr(channels, "load", lambda *_: Sends("no session"))
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent")
     assert main(["notify", "test", "desktop"]) == 2
     capsys.readouterr()
     assert "desktop  not tried yet\n" in out(capsys)
