@@ -22,12 +22,14 @@ from tray.core.sender import LOGIN
 from tray.notify import alive, digest, present_state, snooze, wakes
 from tray.notify.news import Known, News, breach
 from tray.notify.queue import Delivery, Queue
-from tray.notify.rules import Rules, due
+from tray.notify.rules import Rules, due, kept
 from tray.rhythm import zones
 from tray.rhythm.slots import calendar
 from tray.status import StatusSource
 
 _SECONDS = 2.0
+SETTINGS = "settings:"
+"""Begin of the names of the marks of the queue that tell which settings a channel had, each with the channel's name behind it."""
 
 
 def settings(places: Places) -> Notify:
@@ -72,6 +74,7 @@ def now(places: Places, queue: Queue, known: Notify) -> Status:
             footer=footer,
         )
     rules = Rules(known.channels, of_jobs, snooze.until(queue, now_ms))
+    _judge(queue, rules, now_ms)
     marks, more = {"looked": now_ms}, list[Delivery]()
     if not calm:
         more += _of_the_day(places, queue, rules, news, status, morning, marks)
@@ -81,7 +84,7 @@ def now(places: Places, queue: Queue, known: Notify) -> Status:
     if watched and (at_work := alive.event(base, status, begun_ms)) is not None:
         more += rules.deliveries([at_work], now_ms)
         marks[alive.MARK] = now_ms
-    deliveries = [*rules.deliveries(news.events, now_ms), *more]
+    deliveries = [*rules.deliveries(news.events, now_ms), *kept(_at_fault(queue, known), news.events), *more]
     busy = {delivery.channel for delivery in deliveries}
     deliveries += present_state.deliveries(known.channels, status, base, queue.marks(present_state.MARK), busy, marks)
     queue.tell(news.memory, [*news.events, *(delivery.event for delivery in deliveries)], deliveries, marks)
@@ -89,6 +92,19 @@ def now(places: Places, queue: Queue, known: Notify) -> Status:
         _greet(queue, known, now_ms)
     record(places, queue)
     return status
+
+
+def _at_fault(queue: Queue, known: Notify) -> list[str]:
+    """Return the channels whose settings have a fault: of a file that cannot be followed, all that it ever described."""
+    described = () if known.complete else (name.removeprefix(SETTINGS) for name in queue.marks(SETTINGS))
+    return [*known.broken, *(name for name in described if name not in known.channels)]
+
+
+def _judge(queue: Queue, rules: Rules, now_ms: int) -> None:
+    """Let channels whose settings are mended tell of the events that waited for that."""
+    for name in rules.channels:
+        if events := queue.unjudged(name):
+            queue.judge(name, rules.judged(name, events, now_ms))
 
 
 def _of_the_day(

@@ -29,8 +29,9 @@ MOST_EVENTS = 1000
 """So many events go into one message at most; the rest follow in the next."""
 LEAST_TRIES = 8
 """A message is given up after so many tries at the earliest: the machine may have been off for a week, or its clock wrong."""
-QUIET, AGE, SNOOZE = "quiet", "age", "snooze"
-"""Why an event waits: quiet hours, the last good backup is not old enough yet, or the user gave messages about its job a rest."""
+QUIET, AGE, SNOOZE, FAULT = "quiet", "age", "snooze", "fault"
+"""Why an event waits: quiet hours, the last good backup is not old enough yet, the user gave messages about its job a rest, or the
+settings of the channel have a fault, so it is not known whether it is to be told."""
 _ENDS = (EventKind.RECOVERED, EventKind.CLEARED)
 _LATEST = (EventKind.REMINDER, EventKind.DIGEST, EventKind.ALIVE)
 """Events of which only the latest is worth sending."""
@@ -138,7 +139,7 @@ class Queue(Store):
 
         The events of quiet hours are told after them, unless the user has acknowledged them.
         """
-        held = (AGE, SNOOZE, QUIET) if event.kind is EventKind.CLEARED else (AGE, SNOOZE)
+        held = (AGE, SNOOZE, FAULT, *((QUIET,) if event.kind is EventKind.CLEARED else ()))
         where = f"incident = ? AND message IS NULL AND held IN ({', '.join('?' * len(held))})"
         values = (event.incident, *held)
         dropped = self.db.execute(f"SELECT DISTINCT channel FROM deliveries WHERE {where}", values).fetchall()  # noqa: S608
@@ -153,6 +154,21 @@ class Queue(Store):
             {"channel": channel, "now": now_ms, "slack": SLACK_MS},
         )
         return {incident for (incident,) in rows}
+
+    def unjudged(self, channel: str) -> list[Event]:
+        """Return the events that waited for the settings of *channel* to be mended, in their order; see `judge`."""
+        rows = self.db.execute(
+            "SELECT body FROM deliveries JOIN events ON events.id = event WHERE channel = ? AND held = ? ORDER BY seq",
+            (channel, FAULT),
+        )
+        return [event for (body,) in rows if (event := _event(body)) is not None]
+
+    def judge(self, channel: str, deliveries: Iterable[Delivery]) -> None:
+        """Let the events that `unjudged` returned wait as *deliveries* say; *channel* does not want the others."""
+        with self.changing():
+            rows = [(each.due_ms, each.held, each.event.id, channel) for each in deliveries]
+            self.db.executemany("UPDATE deliveries SET due_ms = ?, held = ? WHERE event = ? AND channel = ?", rows)
+            self.db.execute("DELETE FROM deliveries WHERE channel = ? AND held = ?", (channel, FAULT))
 
     def unrecorded(self) -> list[Event]:
         """Return the events that are to be put on record in the audit log; see `recorded`."""

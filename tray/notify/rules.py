@@ -11,7 +11,7 @@ from tray.core.dataclass import dataclass, field, replace
 from tray.core.model import Instance, Outcome
 from tray.core.model.events import Event, EventKind
 from tray.notify.news import JOB, Known, job_of
-from tray.notify.queue import AGE, QUIET, SNOOZE, Delivery
+from tray.notify.queue import AGE, FAULT, QUIET, SNOOZE, Delivery
 
 REMIND_AFTER_MS = 12 * 3_600_000
 """An incident is reminded of so long after people were told, and after the last reminder, at the earliest."""
@@ -21,6 +21,10 @@ DIRECT = (EventKind.TEST, EventKind.CHANNEL)
 """Events that every channel for people gets."""
 _BEGINS = (EventKind.FAILURE, EventKind.WARNING, EventKind.OVERDUE)
 """Events that are still worth a message once the rest of their job's messages is over."""
+_KEPT = (*_BEGINS, EventKind.BREACH, EventKind.RECOVERED, EventKind.CLEARED)
+"""Events that a channel whose settings have a fault is told of once they are mended."""
+NEVER_MS = 1 << 53
+"""A moment that does not come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,13 @@ class Rules:
                             yield Delivery(replace(event, id=clock.new_id(), kind=EventKind.CLEARED), name, now_ms)
                     else:
                         yield Delivery(event, name, due_ms, held)
+
+    def judged(self, name: str, events: Iterable[Event], now_ms: int) -> list[Delivery]:
+        """Return which of *events* the channel *name* is to get, now that its settings have no fault any more, and when."""
+        alone = replace(self, channels={name: self.channels[name]})
+        return [
+            delivery for event in events for delivery in alone.deliveries([event], now_ms) if delivery.event is event
+        ]
 
     def wants(self, channel: ChannelSettings, event: Event) -> bool:
         """Whether *channel* tells of *event*."""
@@ -119,6 +130,12 @@ class Rules:
         """Whether *channel* was told of an open incident, and the messages about its job do not rest."""
         events = [_as_event(place, known, kind, now_ms) for kind in known.kinds or (known.kind,) if kind is not None]
         return any(self.wants(channel, event) and self._rests_until(event) <= now_ms for event in events)
+
+
+def kept(names: Iterable[str], events: Iterable[Event]) -> Iterator[Delivery]:
+    """Yield deliveries that wait until the settings of the channels *names*, which have a fault, are mended."""
+    news = [event for event in events if event.kind in _KEPT and not event.again]
+    yield from (Delivery(event, name, NEVER_MS, FAULT) for name in names for event in news)
 
 
 def due(channel: ChannelSettings, event: Event, now_ms: int, rests_until_ms: int = 0) -> tuple[int, str | None]:

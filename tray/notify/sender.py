@@ -120,7 +120,7 @@ def _look(places: Places, folder: Path, waiting: Queue) -> tuple[Notify, Status]
 def _note_changes(waiting: Queue, known: Notify) -> None:
     """Have the messages of a channel tried again at once whose settings or secret have changed since the last look."""
     for name, settings in known.channels.items():
-        mark, after = f"settings:{name}", _print_of(settings)
+        mark, after = f"{fill.SETTINGS}{name}", _print_of(settings)
         before = waiting.mark(mark)
         if before != after:
             if before is not None:
@@ -144,7 +144,7 @@ def _tidy(places: Places, waiting: Queue, known: Notify) -> None:
     now_ms = clock.now_ms()
     names = [name for name, settings in known.channels.items() if settings.enabled] + list(known.broken)
     waiting.tidy(now_ms, names)
-    for name, settings in known.channels.items():
-        if not _can_send(settings):
+    for name in names:
+        if name in known.broken or not _can_send(known.channels[name]):
             waiting.drop_old(name, now_ms)
     outages.only(places, names)

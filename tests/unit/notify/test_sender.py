@@ -1,7 +1,7 @@
 """The sender: who looks, who waits, and the threads of the channels."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 
 import pytest
@@ -12,6 +12,7 @@ from tray.config.channels import ChannelSettings
 from tray.core import clock
 from tray.core import sender as start
 from tray.core.locks import FileLock
+from tray.core.model import EndedRun, JobStatus, Outcome, State, Status
 from tray.core.model.events import EventKind, Message
 from tray.core.paths import Places, private
 from tray.notify import channels, fill, queue, queue_file, sender, worker
@@ -234,3 +235,30 @@ def test_a_sender_that_is_asked_to_end_sends_all_that_is_due_and_does_not_stay(
     assert sender.run(places, waiting) == 0
     assert jobs(other) == ["a"]
     assert waiting.next_ms("hook", clock.now_ms()) is not None
+
+
+@pytest.mark.parametrize("fault", ["=", CONFIG.replace("http://127.0.0.1:9", "ftp://x")])
+def test_what_happens_while_the_settings_have_a_fault_is_told_once_they_are_mended(
+    places: Places, waiting: Queue, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    """By the rules that the mended file has; an incident that is over by then is told by no message."""
+    hook, other = Channel(), Channel()
+    use(monkeypatch, hook=hook, other=other)
+
+    def failing(*names: str) -> Callable[[Places], Status]:
+        ended = [EndedRun(f"run of {name}", name, "restic", Outcome.FAILED, 0, 1) for name in names]
+        jobs = tuple(JobStatus(run.job or "", State.FAILED, run) for run in ended)
+        return lambda _: Status(State.FAILED, clock.now_ms(), jobs=jobs)
+
+    sender.run(places, waiting)
+    places.config_file.write_text(fault)
+    monkeypatch.setattr(fill, "present", failing("a", "b", "c"))
+    sender.run(places, waiting)
+    monkeypatch.setattr(fill, "present", failing("a", "b"))
+    sender.run(places, waiting)
+    assert hook.sent == []
+    places.config_file.write_text(CONFIG.replace(':9"', ':9"\njobs = ["a"]'))
+    sender.run(places, waiting)
+    sender.run(places, waiting)
+    assert jobs(hook) == ["a"]
+    assert jobs(other) == (["a", "b"] if fault == "=" else ["a", "b", "c"])
