@@ -249,7 +249,7 @@ def test_an_unavailable_status_is_told_without_the_log(broker: Mosquitto, tmp_pa
     paths.places().audit_db.write_bytes(b"no database")
     sender.send(message(), Status(State.UNAVAILABLE, clock.now_ms(), error={"code": "ERROR_AUDIT_UNAVAILABLE"}))
     wait_for(lambda: house.value("home: state") is None, what="the loss")
-    assert house.value("All jobs: state") == "unavailable"
+    wait_for(lambda: house.value("All jobs: state") == "unavailable", what="the state of all jobs")
     assert house.names() == names
     kept = json.loads((paths.places().state / "care" / "notify-house.json").read_text())
     assert len(kept["jobs"]) == 1
