@@ -40,7 +40,7 @@ def _status(args: Namespace) -> int:
             print(words.resting(rest.job, rest.until_ms, now_ms, system=rest.instance is Instance.SYSTEM))
         if len(rows) == 1:
             print("You are told on this desktop only. To add mail and others: `backup-tray notify lines`.")
-    return 1 if any(row.fault for row in rows) else 0
+    return 1 if any(row.fault and not (row.settings and row.settings.implied) for row in rows) else 0
 
 
 def _lines(row: overview.Standing, width: int, now_ms: int) -> list[str]:

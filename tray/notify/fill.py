@@ -17,10 +17,11 @@ from tray.core import clock, paths
 from tray.core.errors import BackupTrayError, ConfigError
 from tray.core.model import EndedRun, Instance, Status
 from tray.core.model.events import Event, EventKind
+from tray.core.model.judge import FINE
 from tray.core.paths import Places
 from tray.core.sender import LOGIN
 from tray.notify import alive, digest, present_state, snooze, wakes
-from tray.notify.news import Known, News, breach
+from tray.notify.news import Known, News, breach, key
 from tray.notify.queue import Delivery, Queue
 from tray.notify.rules import Rules, due, kept
 from tray.rhythm import zones
@@ -59,13 +60,12 @@ def now(places: Places, queue: Queue, known: Notify) -> Status:
     calm, morning = wakes.look(places)
     base = Event("", EventKind.TEST, now_ms, log=_log_id(places), host=host())
     footer = partial(_footer, places)
-    first = queue.mark("looked") is None
     of_jobs, doubt = _of_jobs(places)
     with closing(EntryIds(places)) as ids:
         news = News(
             memory,
             status,
-            first=first,
+            looked_ms=queue.mark("looked") or now_ms,
             calm=calm,
             doubt=doubt,
             hidden=_hidden(status),
@@ -112,10 +112,12 @@ def _of_the_day(
 ) -> Iterator[Delivery]:
     """Yield the reminders and digests that are due, and note in *marks* that they were sent."""
     now_ms = news.base.at_ms
+    bad = {key(job) for job in status.jobs if job.state not in FINE}
+    memory = {place: known for place, known in news.memory.items() if place in bad or known.kind is EventKind.BREACH}
     for name, channel in rules.channels.items():
         mark = f"reminded:{name}"
         held = queue.held(name, now_ms)
-        down = rules.reminded(channel, news.memory, queue.mark(mark), now_ms, morning, held)
+        down = rules.reminded(channel, memory, queue.mark(mark), now_ms, morning, held)
         if down:
             marks[mark] = now_ms
             for event in reminding(places, news.base, status, down, now_ms):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from tray.core import clock
+from tray.core.clock import SLACK_MS
 from tray.core.codec import Coded
 from tray.core.dataclass import dataclass, replace
 from tray.core.model import (
@@ -80,7 +81,7 @@ class News:
 
     Args:
         memory: All that was told before; empty at the first look.
-        first: Nothing was ever looked at, so a success is no news.
+        looked_ms: When a status was last looked at: of a job that was not known then a success before that is no news.
         find_id: Returns the id of the entry about the end of a run, None if it cannot be found.
         footer: Returns a line that identifies the audit log as it is now.
         calm: The machine woke up only now, and missed runs may be caught up: it is too early to say that a job is late or overdue.
@@ -97,7 +98,7 @@ class News:
         memory: Memory,
         status: Status,
         *,
-        first: bool = False,
+        looked_ms: int = 0,
         calm: bool = False,
         doubt: bool = False,
         hidden: Collection[Instance] = (),
@@ -105,7 +106,8 @@ class News:
         base: Event | None = None,
         footer: Callable[[], str] = lambda: "",
     ) -> None:
-        self._status, self._first, self._calm, self._find_id = status, first, calm, find_id
+        self._status, self._calm, self._find_id = status, calm, find_id
+        self._looked_ms = min(looked_ms, status.as_of_ms) - SLACK_MS
         self._doubt, self._hidden, self._footer = doubt, hidden, footer
         self.base = base or Event("", EventKind.TEST, status.as_of_ms)
         self.memory = dict(memory)
@@ -198,7 +200,7 @@ class News:
         if before.kind is not None:
             kind = EventKind.RECOVERED if good else EventKind.CLEARED
             yield self._ended(before, kind, self._about(job, kind, about if good else None))
-        elif good and not self._first:
+        elif good and about is not None and (before.run is not None or about.finished_ms >= self._looked_ms):
             event = self._about(job, EventKind.SUCCESS, about)
             yield replace(event, incident=event.id)
 

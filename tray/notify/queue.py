@@ -15,6 +15,7 @@ from tray.config.channels import EVENTS
 from tray.core import clock
 from tray.core.clock import DAY_MS, SLACK_MS
 from tray.core.dataclass import dataclass
+from tray.core.model import Instance
 from tray.core.model.events import Event, EventKind, Message
 from tray.notify.news import Known
 from tray.notify.queue_store import COLUMNS, Store
@@ -131,7 +132,8 @@ class Queue(Store):
             )
 
     def _add_event(self, event: Event) -> None:
-        row = (event.id, event.at_ms, event.kind is not EventKind.OVERDUE, json.dumps(event.to_json()))
+        recorded = event.kind is not EventKind.OVERDUE or event.instance is not Instance.USER  # root's log is root's
+        row = (event.id, event.at_ms, recorded, json.dumps(event.to_json()))
         self.db.execute("INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?)", row)
 
     def _end(self, event: Event) -> set[str]:

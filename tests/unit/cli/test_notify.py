@@ -194,3 +194,15 @@ def test_every_part_of_notify_has_help_with_an_example(part: str, capsys: pytest
     with pytest.raises(SystemExit):
         main(["notify", part, "--help"])
     assert f"examples:\n  backup-tray notify {part}" in capsys.readouterr().out
+
+
+def test_a_desktop_that_the_user_has_not_configured_fails_no_command(
+    places: Places, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A session without a program that shows notices is no fault of the configuration; one that the user names is."""
+    outages.remember(places, "desktop", "No program shows notices.")
+    assert main(["notify", "status"]) == 0
+    assert "No program shows notices." in capsys.readouterr().out
+    private(places.config)
+    places.config_file.write_text("[channels.desktop]\n")
+    assert main(["notify", "status"]) == 1

@@ -28,8 +28,9 @@ def queue(places: Places) -> Iterator[Queue]:
 
 
 def recorded(places: Places) -> None:
-    """Put a run on record as the wrapper does: the checkpoint is copied beside the configuration."""
-    spool.record(places, [start("run-9"), end("run-9")])
+    """Put a run of yesterday on record as the wrapper does: the checkpoint is copied beside the configuration."""
+    at_ms = clock.now_ms() - clock.DAY_MS
+    spool.record(places, [start("run-9", time_ms=at_ms), end("run-9", time_ms=at_ms)])
 
 
 @pytest.fixture

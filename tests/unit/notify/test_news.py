@@ -44,7 +44,8 @@ def job(state: State, last: EndedRun | None, name: str = "home", **more: Any) ->
     return JobStatus(name, state, last, **more)
 
 
-OK, BAD, WARNED = run("ok"), run("bad", Outcome.FAILED), run("warned", Outcome.WARNING)
+OK = run("ok", at_ms=NOW - DAY_MS)
+BAD, WARNED = run("bad", Outcome.FAILED), run("warned", Outcome.WARNING)
 FINE, FAILED = job(State.OK, OK), job(State.FAILED, BAD)
 LATE = job(State.OVERDUE, OK, overdue_since_ms=NOW - DAY_MS, why="the arithmetic")
 
@@ -63,7 +64,7 @@ class Watcher:
 
     def see(self, status: Status, **more: Any) -> list[Event]:
         """Return the events that *status* brings."""
-        news = News(self.memory, status, first=not self.looks, **more)
+        news = News(self.memory, status, looked_ms=NOW + max(0, self.looks - 1) * 60_000, **more)
         self.memory = {name: Known.from_json(known.to_json()) for name, known in news.memory.items()}
         self.looks += 1
         return news.events
@@ -76,12 +77,14 @@ def kinds(events: Sequence[Event]) -> list[EventKind | str]:
 
 AGAIN = replace(FAILED, last=run("bad2", Outcome.FAILED))
 STORIES: dict[str, list[tuple[JobStatus | None, list[EventKind | str]]]] = {
-    "a success at the first look is no news": [(FINE, []), (FINE, []), (job(State.OK, run("ok2")), [S])],
+    "an old success at the first look is no news": [(FINE, []), (FINE, []), (job(State.OK, run("ok2")), [S])],
+    "a success of this moment is, also at the first look": [(job(State.OK, run("ok2")), [S])],
+    "a success that was recorded late": [(FINE, []), (job(State.OK, run("ok2", at_ms=NOW - DAY_MS)), [S])],
     "an old failure is news at the first look": [(FAILED, [F]), (FAILED, [])],
     "a failure, another one, a success": [(FAILED, [F]), (AGAIN, ["again"]), (job(State.OK, run("x")), [R])],
     "a failure whose acknowledgement takes it away": [(FAILED, [F]), (job(State.NONE, BAD, seen=True), [C])],
     "a failure of a job that is turned off": [(FAILED, [F]), (job(State.NONE, BAD), [C])],
-    "a failure of a job that is forgotten": [(FAILED, [F]), (None, [C]), (FINE, [S])],
+    "a failure of a job that is forgotten": [(FAILED, [F]), (None, [C]), (FINE, []), (job(State.OK, run("x")), [S])],
     "a failure that a cancelled run follows": [
         (FAILED, [F]),
         (replace(FAILED, last=run("c", Outcome.CANCELLED), decides=BAD), []),
@@ -158,7 +161,7 @@ def test_an_event_has_the_id_of_its_entry_and_the_facts_of_its_run() -> None:
     status = Status(State.FAILED, NOW, jobs=(job(State.FAILED, last, last_good=OK, streak=2),))
     (event,) = News({}, status, find_id=lambda ended: f"entry of {ended.run}").events
     assert (event.id, event.run, event.entry, event.reason) == ("entry of bad", "bad", 12, "the disk is gone")
-    assert (event.errors, event.streak, event.last_good_ms, event.at_ms) == (3, 2, NOW, NOW)
+    assert (event.errors, event.streak, event.last_good_ms, event.at_ms) == (3, 2, NOW - DAY_MS, NOW)
     assert Event.from_json(event.to_json()) == event
 
 
@@ -343,16 +346,16 @@ class Walk:
 def test_a_random_walk_is_told_as_whole_stories(operations: list[str]) -> None:
     """No event is told twice, each incident has one begin and one end, and only a good run recovers anything."""
     walk, memory, told = Walk(), dict[str, Known](), list[Event]()
-    first, seen_runs = True, 0
+    looked_ms, seen_runs = NOW, 0
     for operation in [*operations, "look"]:
         walk.step(operation)
         if operation != "look":
             continue
         status = walk.status()
-        news = News(memory, status, first=first)
+        news = News(memory, status, looked_ms=looked_ms)
         good = [f"r{number}" for number in range(seen_runs + 1, walk.runs + 1)]
         assert all(event.run in good for event in news.events if event.kind in (R, S)), "no new run recovered it"
-        memory, first, seen_runs = news.memory, False, walk.runs
+        memory, looked_ms, seen_runs = news.memory, walk.now_ms, walk.runs
         told += news.events
         bad = [item for item in status.jobs if item.state in (State.FAILED, State.OVERDUE, State.WARNING)]
         assert {key(item) for item in bad} == {name for name, known in memory.items() if known.kind is not None}

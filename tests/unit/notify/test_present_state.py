@@ -54,7 +54,8 @@ def test_a_channel_that_gets_an_event_anyway_gets_no_second_one() -> None:
 def test_the_sender_queues_it_for_tools_alone(places: Places) -> None:
     """The first look tells Home Assistant of all jobs, although no event is news; the job that the user forgets is told too."""
     private(places.config)
-    spool.record(places, [start("r"), end("r")])
+    at_ms = clock.now_ms() - clock.DAY_MS
+    spool.record(places, [start("r", time_ms=at_ms), end("r", time_ms=at_ms)])
     channels = Notify({"house": HOUSE, "hook": HOOK})
     with closing(queue_file.opened(places)) as queue:
         for kinds in ([EventKind.STATE], []):

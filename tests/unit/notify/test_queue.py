@@ -11,6 +11,7 @@ import pytest
 from tests.unit.notify.help import event
 from tray.core import clock
 from tray.core.clock import DAY_MS
+from tray.core.model import Instance
 from tray.core.model.events import Event, EventKind
 from tray.core.paths import Places
 from tray.notify import queue_file
@@ -326,8 +327,8 @@ def test_the_memory_is_what_was_told_last(queue: Queue) -> None:
 
 
 def test_an_overdue_job_is_to_be_put_on_record_once(queue: Queue) -> None:
-    """No other entry tells of it; the end of a run has an entry of its own."""
-    put(queue, of("a", EventKind.OVERDUE), of("b"))
+    """No other entry tells of it; the end of a run has an entry of its own, and a job of root is in root's log."""
+    put(queue, of("a", EventKind.OVERDUE), of("b"), of("c", EventKind.OVERDUE, instance=Instance.SYSTEM))
     (waiting,) = queue.unrecorded()
     assert waiting.job == "a"
     queue.recorded(waiting)
