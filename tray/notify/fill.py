@@ -1,6 +1,7 @@
 """Turn the present status into events and put them into the queue, for every channel that is to be told."""
 
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
 from functools import partial
@@ -21,7 +22,7 @@ from tray.core.model.judge import FINE
 from tray.core.paths import Places
 from tray.core.sender import LOGIN
 from tray.notify import alive, digest, present_state, snooze, wakes
-from tray.notify.news import Known, News, breach, key
+from tray.notify.news import STATUS, Known, News, breach, key, unknown
 from tray.notify.queue import Delivery, Queue
 from tray.notify.rules import Rules, due, kept
 from tray.rhythm import zones
@@ -29,6 +30,8 @@ from tray.rhythm.slots import calendar
 from tray.status import StatusSource
 
 _SECONDS = 2.0
+PATIENCE_SECONDS, _AGAIN_SECONDS = 10.0, 0.5
+"""So long the status must be unreadable before people are told, and how often it is tried meanwhile."""
 SETTINGS = "settings:"
 """Begin of the names of the marks of the queue that tell which settings a channel had, each with the channel's name behind it."""
 
@@ -47,6 +50,14 @@ def present(places: Places) -> Status:
         return source.poll()
 
 
+def _settled(places: Places, *, patient: bool) -> Status:
+    """Return the present status; one that cannot be read is asked for again for a while, if *patient*: it may be a lock."""
+    until = clock.monotonic() + (PATIENCE_SECONDS if patient else 0.0)
+    while (status := present(places)).error is not None and clock.monotonic() < until:
+        time.sleep(_AGAIN_SECONDS)
+    return status
+
+
 def now(places: Places, queue: Queue, known: Notify) -> Status:
     """Put the news of this moment into *queue*, and return the status that brought them.
 
@@ -55,8 +66,9 @@ def now(places: Places, queue: Queue, known: Notify) -> Status:
     begun_ms = clock.now_ms()
     if watched := alive.is_due(queue, known, begun_ms):
         alive.verify(places)
-    status = present(places)
-    now_ms, memory = clock.now_ms(), queue.memory()
+    memory = queue.memory()
+    status = _settled(places, patient=STATUS not in memory)
+    now_ms = clock.now_ms()
     calm, morning = wakes.look(places)
     base = Event("", EventKind.TEST, now_ms, log=_log_id(places), host=host())
     footer = partial(_footer, places)
@@ -128,10 +140,12 @@ def _of_the_day(
 
 
 def reminding(places: Places, base: Event, status: Status, down: Mapping[str, Known], now_ms: int) -> Iterator[Event]:
-    """Yield the events that remind of the incidents *down*: a breach by itself, and all jobs together."""
+    """Yield the events that remind of the incidents *down*: a breach and an unknown status by themselves, all jobs together."""
     for known in down.values():
         if known.kind is EventKind.BREACH and status.audit is not None:
             yield breach(base, status.audit, known, _footer(places))
+        elif known.job is None and status.error is not None:
+            yield unknown(base, status.error, known)
     jobs = [known.job for known in down.values() if known.job is not None]
     if jobs:
         yield digest.reminder(places, base, status, set(jobs), now_ms)

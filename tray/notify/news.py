@@ -35,6 +35,8 @@ _OF_STATE = {
 _RANKS = {EventKind.BREACH: 3, EventKind.FAILURE: 2, EventKind.OVERDUE: 1, EventKind.WARNING: 0}
 AUDIT, JOB = "audit", "job"
 """The first word of the key under which a breach of an audit log is remembered, and of that of a job."""
+STATUS = f"status:{Instance.USER.value}"
+"""The key under which it is remembered that the status cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,8 @@ class News:
         self.events = _in_order(self._stories())
 
     def _stories(self) -> Iterator[Iterable[Event]]:
-        """Yield the events of each job and of the audit logs."""
+        """Yield the events of the status itself, of each job and of the audit logs."""
+        yield list(self._of_status(self._status.error))
         if self._status.audit is not None:
             yield list(self._of_audit(self._status.audit))
         if self._status.error is None:
@@ -124,6 +127,18 @@ class News:
                 yield list(self._of_job(job))
         if self._status.error is None:
             yield list(self._gone())
+
+    def _of_status(self, error: Mapping[str, str] | None) -> Iterator[Event]:
+        """While the status cannot be read no job can be judged: an incident of its own, as silence would mean that all is well."""
+        before = self.memory.get(STATUS)
+        if error is None and before is not None:
+            del self.memory[STATUS]
+            yield self._ended(before, EventKind.RECOVERED, replace(self.base, outcome=Outcome.SUCCEEDED))
+        elif error is not None and before is None and not self._calm:
+            event = unknown(self.base, error)
+            told_ms = self.base.at_ms
+            self.memory[STATUS] = Known(None, event.id, event.kind, event.at_ms, None, told_ms, (event.kind,))
+            yield replace(event, incident=event.id, since_ms=event.at_ms)
 
     # -- audit logs
 
@@ -276,6 +291,13 @@ class News:
             streak=job.streak,
         )
         return event if shown is None else replace(event, **_of_run(shown))
+
+
+def unknown(base: Event, error: Mapping[str, str], known: Known | None = None) -> Event:
+    """Return the event that the status cannot be read because of *error*: the first of its incident, or a later one of *known*."""
+    concern, advice = error.get("why"), error.get("next")
+    event = replace(base, id=clock.new_id(), kind=EventKind.FAILURE, concern=concern, advice=advice)
+    return event if known is None else replace(event, incident=known.incident, since_ms=known.since_ms)
 
 
 def breach(base: Event, audit: AuditStanding, known: Known, footer: str) -> Event:

@@ -120,9 +120,11 @@ def of(message: Message, now_ms: int, run_again: RunAgain) -> tuple[list[Notice]
 
 
 def subject(event: Event) -> str:
-    """Return the key of the notices about an event: the same for all events of a job."""
+    """Return the key of the notices about an event: the same for all events of a job, and of the status itself."""
     if event.kind is EventKind.BREACH:
         return f"{event.instance} {EventKind.BREACH}"
+    if event.job is None and event.kind in (EventKind.FAILURE, EventKind.RECOVERED):
+        return "status"
     return f"{event.instance} job {event.job}" if event.job is not None else event.kind
 
 

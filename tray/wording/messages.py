@@ -32,12 +32,16 @@ _SEVERITIES = {
 }
 _RANKS = (CRITICAL, ERROR, WARNING, INFO)
 _TITLES = {
+    EventKind.FAILURE: "It is not known whether your backups are fine",
+    EventKind.RECOVERED: "The status of your backups can be read again",
     EventKind.OVERDUE: "overdue",
     EventKind.CLEARED: "no longer open",
     EventKind.ALIVE: "Backup Tray is at work, and its audit log is intact",
     EventKind.TEST: "Test message of Backup Tray",
     EventKind.STATE: "The state of the backups has changed",
 }
+_OF_STATUS = (EventKind.FAILURE, EventKind.RECOVERED)
+"""Without a job they tell that the status itself cannot be read, and can again."""
 _UNTOUCHED = "The backups themselves are not touched by this."
 _KEEP_A_COPY = "Keep a copy of the audit log's folder before you acknowledge it."
 
@@ -77,7 +81,8 @@ def details(event: Event, now_ms: int) -> list[str]:
     if event.kind in (EventKind.RECOVERED, EventKind.SUCCESS):
         lines = [_figures(event), *(lines if event.outcome is not Outcome.SUCCEEDED else [])]
         if event.kind is EventKind.RECOVERED and event.since_ms is not None:
-            lines.append(f"It was not fine since {moment(event.since_ms)}.")
+            was = "was not fine" if event.job is not None else "could not be read"
+            lines.append(f"It {was} since {moment(event.since_ms)}.")
     elif event.kind is EventKind.BREACH:
         lines += [_UNTOUCHED, _KEEP_A_COPY, str(event.facts.get("footer", ""))]
     elif event.job is not None and event.job_kind == BACKUP and (event.kind is not EventKind.OVERDUE or not event.why):
@@ -140,6 +145,8 @@ def command(message: Message) -> str:
         return "backup-tray status"
     if event.run is not None:
         return f"backup-tray report {escape(event.run)}"
+    if event.job is None:
+        return "backup-tray status"
     return _why_command(event)
 
 
@@ -207,7 +214,8 @@ def _verb(event: Event) -> str:
 
 def _summary(events: tuple[Event, ...]) -> str:
     """Return how many jobs had which news: the worst first."""
-    numbers = Counter(event.kind for event in events)
+    numbers = Counter(event.kind for event in events if event.job is not None or event.kind not in _OF_STATUS)
+    of_status = {event.kind for event in events if event.job is None}
     said = [
         f"{plural(number, thing)} {verb}"
         for kind, thing, verb in (
@@ -220,8 +228,9 @@ def _summary(events: tuple[Event, ...]) -> str:
         )
         if (number := numbers.pop(kind, 0))
     ]
-    other = sum(numbers.values())
-    return join(*said, plural(other, "more message") if other else None)
+    other = sum(numbers.values()) + (EventKind.RECOVERED in of_status)
+    unknown = "status unknown" if EventKind.FAILURE in of_status else None
+    return join(*said, unknown, plural(other, "more message") if other else None)
 
 
 def _capital(text: str | None) -> str:

@@ -199,14 +199,14 @@ def test_of_two_jobs_that_become_one_each_incident_ends() -> None:
     assert watcher.look(FAILED) == []
 
 
-def test_a_status_that_cannot_be_had_tells_nothing() -> None:
+def test_a_status_that_cannot_be_had_tells_nothing_of_jobs() -> None:
     """Jobs that are not seen are neither gone nor fine."""
     watcher = Watcher()
     watcher.look(FAILED)
-    assert watcher.see(Status(State.UNAVAILABLE, NOW, error=ERROR)) == []
-    assert watcher.look(FAILED) == []
+    assert [event.job for event in watcher.see(Status(State.UNAVAILABLE, NOW, error=ERROR))] == [None]
+    assert [event.job for event in watcher.look(FAILED)] == [None]
     (over,) = watcher.look(FINE)
-    assert over.kind is R
+    assert (over.kind, over.job) == (R, "home")
 
 
 def test_jobs_of_the_system_that_cannot_be_seen_are_not_gone() -> None:
@@ -382,3 +382,22 @@ def _assert_whole(told: Sequence[Event], memory: dict[str, Known]) -> None:
         assert worse == sorted(set(worse)), f"told twice, or as less: {kinds(news)}"
         assert len(ends) == (incident not in still_open)
         assert not ends or news[-1] is ends[0]
+
+
+def test_a_status_that_cannot_be_read_is_told_once_and_its_end_too() -> None:
+    """While the log is damaged no failure can be seen, and silence would mean that all is well; the end does not say "fine"."""
+    watcher, out = Watcher(), Status(State.UNAVAILABLE, NOW, error=ERROR)
+    watcher.look(FINE)
+    (lost,) = watcher.see(out)
+    assert (lost.kind, lost.job, lost.concern, lost.advice) == (F, None, "Why.", "Next.")
+    assert watcher.see(out) == []
+    (back,) = watcher.look(FINE)
+    assert (back.kind, back.job, back.incident, back.facts) == (R, None, lost.id, {"was": ["failure"]})
+    assert watcher.look(FINE) == []
+
+
+def test_a_machine_that_woke_up_only_now_may_not_have_its_disks_yet() -> None:
+    """A status that cannot be read then is told by the next look."""
+    watcher, out = Watcher(), Status(State.UNAVAILABLE, NOW, error=ERROR)
+    assert watcher.see(out, calm=True) == []
+    assert kinds(watcher.see(out)) == [F]

@@ -13,6 +13,7 @@ from tray.core.model.events import EventKind, Message
 from tray.notify import notices
 from tray.notify.notices import CRITICAL, NORMAL, Abilities, Notice
 from tray.window.instance import page_of
+from tray.wording import messages
 
 ALL = Abilities(("actions", "body", "body-markup"))
 OF_A_JOB = (
@@ -94,6 +95,20 @@ def test_the_next_event_of_a_job_has_the_same_key_and_its_check_another() -> Non
     ]
     assert keys[0] == keys[1] == keys[2]
     assert len(set(keys)) == 3
+
+
+def test_a_status_that_can_be_read_again_takes_the_place_of_the_one_that_could_not() -> None:
+    """Neither says anything about a job, and both have words of their own."""
+    lost, back = (event(kind, None, run=None) for kind in (EventKind.FAILURE, EventKind.RECOVERED))
+    assert notices.subject(lost) == notices.subject(back)
+    titles = [shown(message(each))[0].title for each in (lost, back)]
+    assert titles == [
+        "It is not known whether your backups are fine",
+        "The status of your backups can be read again",
+    ]
+    assert messages.title(message(lost, event(), event(job="docs"))) == "2 backups failed, status unknown"
+    assert messages.title(message(back, event(EventKind.RECOVERED))) == "1 backup succeeded again, 1 more message"
+    assert messages.command(message(lost)) == "backup-tray status"
 
 
 def test_good_news_passes_by_itself() -> None:

@@ -238,7 +238,7 @@ def test_a_sender_that_is_asked_to_end_sends_all_that_is_due_and_does_not_stay(
 
 
 @pytest.mark.parametrize("fault", ["=", CONFIG.replace("http://127.0.0.1:9", "ftp://x")])
-def test_what_happens_while_the_settings_have_a_fault_is_told_once_they_are_mended(
+def test_news_of_the_time_in_which_the_settings_had_a_fault_are_told_once_they_are_mended(
     places: Places, waiting: Queue, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     """By the rules that the mended file has; an incident that is over by then is told by no message."""
@@ -262,3 +262,25 @@ def test_what_happens_while_the_settings_have_a_fault_is_told_once_they_are_mend
     sender.run(places, waiting)
     assert jobs(hook) == ["a"]
     assert jobs(other) == (["a", "b"] if fault == "=" else ["a", "b", "c"])
+
+
+def test_a_status_that_cannot_be_read_for_a_moment_is_no_news(
+    places: Places, waiting: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log may be locked; one that stays unreadable is told at once, and asked for once a look from then on."""
+    hook, asked = Channel(), list[int]()
+    use(monkeypatch, hook=hook, other=Channel())
+    monkeypatch.setattr(fill, "PATIENCE_SECONDS", 60.0)
+    monkeypatch.setattr("tray.notify.fill.time.sleep", asked.append)
+    out = Status(State.UNAVAILABLE, clock.now_ms(), error={"code": "X", "why": "It is locked.", "next": ""})
+    monkeypatch.setattr(fill, "present", lambda _: FINE if asked else out)
+    sender.run(places, waiting)
+    assert (hook.sent, len(asked)) == ([], 1)
+    monkeypatch.setattr(fill, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(fill, "present", lambda _: out)
+    sender.run(places, waiting)
+    sender.run(places, waiting)
+    (message,) = hook.sent
+    assert [(each.kind, each.job, each.concern) for each in message.events] == [
+        (EventKind.FAILURE, None, "It is locked.")
+    ]

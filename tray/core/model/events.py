@@ -13,6 +13,7 @@ from tray.core.model.runs import BACKUP, Instance, Outcome
 class EventKind(StrEnum):
     """The closed list of events. The first six can be chosen in config.toml (`config.job_table.RULES`).
 
+    `FAILURE` without a job: the status cannot be read, so no job can be judged; `RECOVERED` without one: it can be again.
     `CLEARED`: an incident ended without a good backup, since the user acknowledged the job, turned it off or forgot it.
     `CHANNEL`: messages by another channel cannot be sent. `REMINDER`: the incidents that are still open, once a day.
     `DIGEST`: how every job is, once a week. `ALIVE`: the audit log was verified, so the watcher itself is at work.
