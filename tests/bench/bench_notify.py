@@ -65,6 +65,7 @@ def measure(bus: str, base: Path, runs: int, seconds: float) -> list[tuple[str, 
         server = Timed(bus, GNOME)
         fresh.append(notice(server, "a"))
         with closing(queue_file.opened(paths.places())) as queue:
+            wait_for(lambda: queue.mark("sent:desktop"), what="the note of the sender")
             queue.set_mark("sent:desktop", None)  # as if a minute had passed
         staying.append(notice(server, "b"))
         if number == runs - 1:

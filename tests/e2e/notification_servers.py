@@ -3,11 +3,12 @@
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -18,7 +19,9 @@ from tests.e2e.program import started_itself
 from tests.notification_doubles import private_bus
 from tests.waiting import over, wait_for
 from tray.core import paths
+from tray.core.paths import Places
 from tray.core.sender import PART
+from tray.notify import queue_file
 
 NOTIFICATIONS = "org.freedesktop.Notifications"
 XFCE = next(Path("/usr/lib").glob("*/xfce4/notifyd/xfce4-notifyd"), Path("xfce4-notifyd"))
@@ -134,7 +137,8 @@ class Mako(Shower):
         self.started: list[subprocess.Popen[bytes]] = []
         self._logs = folder
         runtime = Path(tempfile.mkdtemp(prefix="w", dir=tempfile.gettempdir()))  # short, for sockets
-        os.chown(runtime, _NOBODY, _NOBODY)
+        if os.geteuid() == 0:  # as root sway does not start
+            os.chown(runtime, _NOBODY, _NOBODY)
         keep = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
         self.env = keep | {"XDG_RUNTIME_DIR": str(runtime), "DBUS_SESSION_BUS_ADDRESS": bus}
         (runtime / "sway.conf").write_text("xwayland disable\n")
@@ -177,6 +181,7 @@ class Mako(Shower):
         for process in reversed(self.started):
             process.terminate()
             process.wait(60)
+        shutil.rmtree(self.env["XDG_RUNTIME_DIR"])
 
 
 @contextmanager
@@ -197,6 +202,13 @@ def shower(kind: str, folder: Path) -> Iterator[Shower]:
         end("window")
         end(PART)
         end("tray.notify.desktop_test")
+
+
+def a_minute_passes(places: Places) -> None:
+    """Let the desktop be told of the next event at once, when the sender has noted that it has told of the one before."""
+    with closing(queue_file.opened(places)) as queue:
+        wait_for(lambda: queue.mark("sent:desktop"), what="the note of the sender")
+        queue.set_mark("sent:desktop", None)
 
 
 def ours(verb: str) -> list[psutil.Process]:

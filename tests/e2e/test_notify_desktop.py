@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.notification_servers import Dunst, Mako, Shower, Xfce, end, ours, pages, run, shower
+from tests.e2e.notification_servers import Dunst, Mako, Shower, Xfce, a_minute_passes, end, ours, pages, run, shower
 from tests.e2e.trays import keep
 from tests.notification_doubles import GNOME, KDE, Kind, Server, private_bus
 from tests.waiting import wait_for
@@ -39,12 +39,6 @@ def configure(places: Places, *jobs: str, command: str = "exit 3") -> None:
     private(places.config)
     tables = "".join(f"[jobs.'{job}']\ncommand = ['sh', '-c', {command!r}]\n" for job in jobs)
     places.config_file.write_text(f"version = 1\n{tables}")
-
-
-def a_minute_passes(places: Places) -> None:
-    """Let the desktop be told of the next event at once."""
-    with closing(queue_file.opened(places)) as queue:
-        queue.set_mark("sent:desktop", None)
 
 
 def last_run(places: Places, job: str) -> str:

@@ -4,19 +4,18 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.desktop import Desktop
+from tests.e2e.notification_servers import a_minute_passes
 from tests.e2e.program import tray
 from tests.e2e.trays import RED, pixels, record, tray_desktop, windows_of
 from tests.unit.audit.help import entry_bytes, tamper
 from tests.waiting import wait_for
 from tray.audit.store import AuditLog
 from tray.core.paths import Places
-from tray.notify import queue_file
 
 DEAF = """
 import asyncio
@@ -46,12 +45,6 @@ def displayed(desk: Desktop) -> list[tuple[str, str]]:
     assert closed.returncode == 0
     history = subprocess.run(["dunstctl", "history"], env=desk.env, capture_output=True, text=True, timeout=60).stdout
     return [(item["summary"]["data"], item["body"]["data"]) for item in json.loads(history)["data"][0]]
-
-
-def a_minute_passes(places: Places) -> None:
-    """Let a channel send its next message at once."""
-    with closing(queue_file.opened(places)) as queue:
-        queue.set_mark("sent:desktop", None)
 
 
 def altered(places: Places) -> None:

@@ -13,8 +13,8 @@ from tray.core.model.events import Event, EventKind, Message
 from tray.core.paths import assets
 from tray.wording import count, fit, markup, messages
 
-LOW, NORMAL, CRITICAL = 0, 1, 2
-"""Values of the hint "urgency"."""
+NORMAL, CRITICAL = 1, 2
+"""Values of the hint "urgency"; nothing of ours is of low urgency, which GNOME does not show."""
 DEFAULT = "default"
 """The key of the action that a click on the notice itself means; not every desktop has it."""
 _NO_DEFAULT = ("Xfce Notify Daemon",)
@@ -67,7 +67,7 @@ class Notice:
         key: The subject, such as a job: the next notice of the same key takes its place.
         title: One line of plain text.
         body: Several lines of plain text.
-        urgency: `LOW`, `NORMAL` or `CRITICAL`; a desktop shows a critical one also when the user does not want to be disturbed.
+        urgency: `NORMAL` or `CRITICAL`; a desktop shows a critical one also when the user does not want to be disturbed.
         kind: The kind of its events, or of the worst of them.
         actions: The most important first, since GNOME shows only three.
         passing: It is not worth being kept once it was shown.
@@ -228,5 +228,5 @@ def _actions(event: Event, again: tuple[str, ...]) -> tuple[Action, ...]:
     label = "Run Again" if event.run is not None else "Back Up Now"
     more: tuple[Action, ...] = (Action("run", label, again),) if again else ()
     if event.instance is Instance.USER and event.job is not None:
-        more += (Action("snooze", "Snooze 1 Day", ("notify", "snooze", event.job)),)
+        more += (Action("snooze", "Snooze 1 Day", ("notify", "snooze", "--", event.job)),)
     return (*pages[:2], *more, *pages[2:])

@@ -40,7 +40,7 @@ def test_a_failure_offers_report_run_snooze_and_job_in_this_order() -> None:
     assert list(buttons(notice).items()) == [
         ("View Report", ("window", f"report/{RUN}")),
         ("Run Again", ("backup", "home")),
-        ("Snooze 1 Day", ("notify", "snooze", "home")),
+        ("Snooze 1 Day", ("notify", "snooze", "--", "home")),
         ("Details", ("window", "job/home")),
     ]
     assert notice.actions[0] == notices.Action(notices.DEFAULT, "View Report", ("window", f"report/{RUN}"))

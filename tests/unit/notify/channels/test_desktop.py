@@ -122,7 +122,7 @@ def test_every_button_starts_its_command(
         "report": ("window", f"report/{RUN}"),
         "job": ("window", "job/home"),
         "run": ("backup", "home"),
-        "snooze": ("notify", "snooze", "home"),
+        "snooze": ("notify", "snooze", "--", "home"),
     }.items():
         channel.send(message(), FINE)
         (number,) = server.shown
