@@ -37,14 +37,22 @@ class Early:
 
     def hand_over(self, say: Callable[[str], None]) -> Steps:
         """Stop looking, and return what was seen; *say* gets the lines for the log."""
-        self._over = True
-        if self._thread.ident is not None:
-            self._thread.join()
-            sys.setswitchinterval(self._interval)
+        self.stop()
         for line in self._said:
             say(line)
         self._steps.say = say
         return self._steps
+
+    def stop(self) -> None:
+        """End the thread, if it runs.
+
+        One that still runs when the interpreter ends has to load a library to end itself; where memory is short that fails, and
+        glibc aborts the process.
+        """
+        self._over = True
+        if self._thread.ident is not None:
+            self._thread.join()
+            sys.setswitchinterval(self._interval)
 
     def close(self) -> None:
         """Give the descriptors back where the script could not be started."""

@@ -70,6 +70,9 @@ def run(
         return die_like(fallback.unwatched(argv, known[0] if known else None, job, places, error))
     with suppress(Exception):
         _kept(state, child, outputs, waker)
+    if state.early is not None:
+        with suppress(Exception):  # a watch that failed has not taken over
+            state.early.stop()
     if state.folder is not None:
         with suppress(Exception):
             if not state.folder.handed_over:

@@ -75,3 +75,18 @@ def test_a_script_whose_steps_cannot_be_seen_is_no_success(monkeypatch: pytest.M
     run = last()
     assert run["outcome"] == "unknown"
     assert "what it started was not seen" in run["reason"]
+
+
+def test_no_thread_is_left_where_the_watch_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where memory is short, a thread that runs while the interpreter ends would abort the wrapper."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import atexit, os, sys, threading, types\n"
+        "broken = types.ModuleType('tray.wrapper.follow')\n"
+        "def fail(*_): raise MemoryError('no room')\n"
+        "broken.Follow = fail\n"
+        "sys.modules['tray.wrapper.follow'] = broken\n"
+        "atexit.register(lambda: os.write(1, b'%d thread' % threading.active_count()))\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    done = tray("run", "--", "sh", "-c", "exit 5")
+    assert (done.returncode, done.stdout) == (5, "1 thread")
