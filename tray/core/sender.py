@@ -21,6 +21,7 @@ LOGIN = "login"
 """The argument that tells the sender of the begin of a session."""
 NEXT, LOOK = "next", "look"
 """Locks below `notify` in the state folder: of the process that waits for its turn to look for news, and of the one that looks."""
+_WORDS_OF_UNIT = "--description=Messages of Backup Tray"
 _MOVE_SECONDS, _LOOK_SECONDS = 1.0, 0.002
 _WORDS = b"channels"
 """The configuration is not parsed for this: a word of it decides whether there may be channels."""
@@ -69,7 +70,7 @@ def _apart(environ: dict[str, str]) -> "subprocess.Popen[bytes] | None":
     if sys.platform == "win32":
         return None
     manager = [] if os.geteuid() == 0 else ["--user"]
-    argv = ["systemd-run", *manager, "--scope", "--quiet", "--collect", "--", *ourselves.command(PART)]
+    argv = ["systemd-run", *manager, "--scope", "--quiet", "--collect", _WORDS_OF_UNIT, "--", *ourselves.command(PART)]
     null = subprocess.DEVNULL
     try:
         process = subprocess.Popen(

@@ -230,17 +230,26 @@ class Queue(Store):
             self.set_mark(f"sent:{message.channel}", now_ms)
 
     def failed(
-        self, message: Message, why: str, now_ms: int, *, final: bool = False, after_ms: int | None = None
+        self,
+        message: Message,
+        why: str,
+        now_ms: int,
+        *,
+        final: bool = False,
+        after_ms: int | None = None,
+        most_ms: int = BACK_OFF_MS[-1],
     ) -> int | None:
         """Note that a try failed, and return when the next one is due; None if the message is given up.
 
         Args:
             after_ms: How long the receiver asks to wait.
+            most_ms: The longest pause.
         """
         with self.changing():
             row = self.db.execute("SELECT tries FROM messages WHERE id = ?", (message.id,)).fetchone()
             tries = 0 if row is None else int(row[0])  # None: its channel is not configured any more
-            pause = max(BACK_OFF_MS[min(tries, len(BACK_OFF_MS) - 1)], min(after_ms or 0, BACK_OFF_MS[-1]))
+            usual_ms = BACK_OFF_MS[min(tries, len(BACK_OFF_MS) - 1)]
+            pause = min(max(usual_ms, min(after_ms or 0, BACK_OFF_MS[-1])), most_ms)
             over = final or (tries + 1 >= LEAST_TRIES and now_ms - message.made_ms > GIVE_UP_MS)
             next_ms = None if over else now_ms + pause
             self.db.execute(

@@ -6,14 +6,14 @@ import time
 from contextlib import closing, suppress
 from pathlib import Path
 
-from tray.config.channels import DESKTOP, EVENTS, ChannelSettings
+from tray.config.channels import DESKTOP, EVENTS, STATUS, ChannelSettings
 from tray.core import clock
 from tray.core.dataclass import replace
 from tray.core.locks import FileLock
 from tray.core.model import Status
 from tray.core.model.events import Event, EventKind, Message
 from tray.core.paths import Places
-from tray.notify import channels, fill, outages, queue
+from tray.notify import channels, fill, outages, present_state, queue
 from tray.notify.channels import NotSentError
 from tray.notify.queue import Queue
 from tray.notify.rules import Rules
@@ -24,6 +24,8 @@ ENDING = threading.Event()
 """Set when the system asks the sender to end (SIGTERM): it sends the messages that are due now, and does not stay for others."""
 LOOK_SECONDS = 0.25
 """How often a sender that stays looks whether another process has queued something."""
+SHOW_AGAIN_MS = 30 * 60_000
+"""The longest pause after a failed try of a channel that shows the state: it shows an older one meanwhile."""
 TELL_OTHERS_MS = 30 * 60_000
 """A channel that has been out for so long is told of by the others; one that refuses for good at once."""
 
@@ -106,7 +108,11 @@ class Worker:
             self._leave()
         now_ms = clock.now_ms()
         after_ms = None if error.after_seconds is None else int(error.after_seconds * 1000)
-        self._waiting.failed(message, error.why, now_ms, final=error.final, after_ms=after_ms)
+        shows_state = self._settings.takes == STATUS
+        most_ms = SHOW_AGAIN_MS if shows_state else queue.BACK_OFF_MS[-1]
+        self._waiting.failed(message, error.why, now_ms, final=error.final, after_ms=after_ms, most_ms=most_ms)
+        if shows_state and error.final:  # it shows an older state, also once the user has mended its settings
+            self._waiting.set_mark(f"{present_state.MARK}{self._name}", None)
         outages.remember(self._places, self._name, error.why)
         if error.final or now_ms - message.made_ms >= TELL_OTHERS_MS:
             self._tell_others(error.why, message, now_ms)

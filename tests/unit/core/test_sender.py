@@ -69,7 +69,7 @@ def test_a_service_that_ends_starts_it_in_a_unit_of_its_own(
     assert called.exists() is unit.endswith(".service")
     if called.exists():
         words = called.read_text()
-        assert "--scope --quiet --collect -- " in words
+        assert "--scope --quiet --collect --description=Messages of Backup Tray -- " in words
         assert words.rstrip().endswith(f"__main__.py {sender.PART}")
         called.unlink()
     reaped(sender.start(places))

@@ -10,11 +10,12 @@ from tests.unit.audit.help import filled
 from tests.unit.notify.help import FINE, event
 from tray.audit.store import AuditLog
 from tray.config.channels import UNNAMED, ChannelSettings
+from tray.core import clock
 from tray.core.locks import FileLock
 from tray.core.model import Status
 from tray.core.model.events import EventKind, Message
 from tray.core.paths import Places, private
-from tray.notify import channels, outages, queue, queue_file
+from tray.notify import channels, outages, present_state, queue, queue_file
 from tray.notify.channels import NotSentError
 from tray.notify.queue import Delivery, Queue
 from tray.notify.worker import Worker
@@ -211,3 +212,23 @@ def test_two_channels_that_are_out_do_not_tell_of_each_other_for_ever(places: Pl
     waiting.tell({}, [told], [Delivery(told, "hook", 0)])
     work(places, waiting, Channel(refuse("No.", final=True)))
     assert told_elsewhere(waiting) == []
+
+
+@pytest.mark.parametrize("final", [False, True])
+def test_a_tool_that_shows_an_older_state_is_tried_again_soon(places: Places, waiting: Queue, final: bool) -> None:
+    """A pause of hours suits a mail; a house would show yesterday's state after the broker is back, or its password mended."""
+    house = ChannelSettings("house", "mqtt", {"url": "mqtt://127.0.0.1:9"})
+    places.config_file.write_text('[channels.house]\ntype = "mqtt"\nurl = "mqtt://127.0.0.1:9"\n')
+    shown = f"{present_state.MARK}house"
+    waiting.set_mark(shown, 7)
+    put(waiting, "home", channel="house")
+    for _ in range(1 if final else 6):
+        waiting.retry_now("house", clock.now_ms())
+        work(places, waiting, Channel(refuse(final=final)), house)
+    next_ms = waiting.next_ms("house", clock.now_ms(), 0)
+    if final:
+        assert (next_ms, waiting.mark(shown)) == (None, None)
+    else:
+        assert next_ms is not None
+        assert next_ms <= clock.now_ms() + 30 * 60_000
+        assert waiting.mark(shown) == 7
