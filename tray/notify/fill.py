@@ -125,7 +125,7 @@ def _of_the_day(
     """Yield the reminders and digests that are due, and note in *marks* that they were sent."""
     now_ms = news.base.at_ms
     bad = {key(job) for job in status.jobs if job.state not in FINE}
-    memory = {place: known for place, known in news.memory.items() if place in bad or known.kind is EventKind.BREACH}
+    memory = {place: known for place, known in news.memory.items() if known.job is None or place in bad}
     for name, channel in rules.channels.items():
         mark = f"reminded:{name}"
         held = queue.held(name, now_ms)

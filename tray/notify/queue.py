@@ -149,6 +149,11 @@ class Queue(Store):
         rest = self.db.execute("SELECT DISTINCT channel FROM deliveries WHERE incident = ?", (event.incident,))
         return {channel for (channel,) in dropped} - {channel for (channel,) in rest}
 
+    def rest_until(self, incident: str, until_ms: int) -> None:
+        """Let the events of *incident* that rest since the user wants so be due at another moment."""
+        values = (until_ms, incident, SNOOZE)
+        self.db.execute("UPDATE deliveries SET due_ms = ? WHERE incident = ? AND held = ? AND message IS NULL", values)
+
     def held(self, channel: str, now_ms: int) -> set[str]:
         """Return the ids of the incidents of which *channel* is not to tell yet."""
         rows = self.db.execute(

@@ -11,6 +11,7 @@ from tray.core.errors import QueueUnavailableError
 from tray.core.model import Instance
 from tray.core.paths import Places
 from tray.notify import queue_file
+from tray.notify.news import JOB
 from tray.notify.queue import Queue
 
 _PREFIX = "snoozed:"
@@ -34,7 +35,11 @@ def put(places: Places, job: str, until_ms: int | None, instance: Instance = Ins
     """
     try:
         with closing(queue_file.opened(places)) as queue:
-            queue.set_mark(f"{_PREFIX}job:{instance.value}:{job}", until_ms)
+            place = f"{JOB}:{instance.value}:{job}"
+            queue.set_mark(f"{_PREFIX}{place}", until_ms)
+            known = queue.memory().get(place)
+            if known is not None and known.incident:
+                queue.rest_until(known.incident, clock.now_ms() if until_ms is None else until_ms)
     except (OSError, sqlite3.Error) as error:
         raise QueueUnavailableError(str(error)) from error
     draft = Draft(Action.JOB_SNOOZED, result="ended", job=job)

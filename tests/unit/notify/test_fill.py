@@ -29,10 +29,11 @@ class World:
     def __init__(self, places: Places, queue: Queue) -> None:
         self.places, self.queue, self.now_ms = places, queue, NOON
         self.jobs: tuple[JobStatus, ...] = ()
+        self.error: dict[str, str] | None = None
 
     def poll(self) -> Status:
         """Return the status of this moment."""
-        return Status(State.NONE, self.now_ms, jobs=self.jobs)
+        return Status(State.NONE, self.now_ms, self.error, jobs=self.jobs)
 
     def close(self) -> None:
         """Close nothing."""
@@ -135,3 +136,14 @@ def test_the_first_success_is_told_and_old_ones_are_not(world: World) -> None:
     fresh = replace(run, run="s", job="photos", finished_ms=NOON)
     jobs = JobStatus("home", State.OK, run), JobStatus("photos", State.OK, fresh)
     assert [event.job for event in world.look(*jobs)] == ["photos"]
+
+
+def test_a_status_that_cannot_be_read_is_reminded_of(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The jobs that are not seen meanwhile are not listed."""
+    monkeypatch.setattr(fill, "PATIENCE_SECONDS", 0.0)
+    world.look(failed())
+    world.error = {"code": "X", "what": "It failed.", "why": "The disk has an error.", "next": "Look at it."}
+    assert kinds(world.look()) == [EventKind.FAILURE]
+    assert [(event.kind, event.job) for event in world.look(after_ms=DAY_MS)] == [(EventKind.FAILURE, None)]
+    world.error = None
+    assert kinds(world.look(failed(), after_ms=60_000)) == [EventKind.RECOVERED]

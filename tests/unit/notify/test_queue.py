@@ -222,6 +222,17 @@ def test_an_incident_that_ends_before_it_was_to_be_told_is_never_told(queue: Que
     assert queue.held("mail", NOW + DAY_MS) == set()
 
 
+def test_a_rest_may_end_earlier_or_later(queue: Queue) -> None:
+    """The user ends it: the failure meanwhile is told at once; quiet hours go on."""
+    put(queue, of("a"), due_ms=NOW + DAY_MS, held=SNOOZE)
+    put(queue, of("b"), due_ms=NOW + DAY_MS, held=QUIET)
+    queue.rest_until("of a", NOW + 2 * DAY_MS)
+    queue.rest_until("of b", NOW)
+    assert queue.next_ms("mail", NOW) == NOW + DAY_MS
+    queue.rest_until("of a", NOW)
+    assert taken(queue, NOW) == ["a"]
+
+
 def test_a_held_incident_is_dropped_also_where_its_end_is_not_told(queue: Queue) -> None:
     """A mail channel hears of no acknowledgement, and yet must not tell of the failure afterwards."""
     put(queue, of("a"), due_ms=NOW + DAY_MS, held=AGE)
