@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from tray.core.dataclass import dataclass, replace
-from tray.core.model import Instance, State
+from tray.core.model import Instance, State, Status
 from tray.core.model.events import Event, EventKind, Message
 from tray.core.paths import assets
 from tray.wording import count, fit, markup, messages
@@ -117,6 +117,22 @@ def of(message: Message, now_ms: int, run_again: RunAgain) -> tuple[list[Notice]
     else:
         last = []
     return [_notice(replace(message, events=(event,)), now_ms, run_again) for event in shown.values()] + last, gone
+
+
+def still_true(message: Message, status: Status) -> Message:
+    """Return *message* with the events as ended whose job has made a good backup since, and is fine by *status*."""
+    fine = {
+        (job.instance, job.job): job.last_good.finished_ms
+        for job in status.jobs
+        if job.last_good is not None and job.state is State.OK and status.error is None
+    }
+    events = (
+        replace(event, kind=EventKind.CLEARED)
+        if event.kind in _BAD and fine.get((event.instance, event.job or ""), 0) > event.at_ms
+        else event
+        for event in message.events
+    )
+    return replace(message, events=tuple(events))
 
 
 def subject(event: Event) -> str:

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.metrics.help import job, run
 from tests.unit.notify.help import NOW, RUN, event, message
 from tray.core.dataclass import replace
-from tray.core.model import CHECK, Instance
+from tray.core.model import CHECK, Instance, State, Status
 from tray.core.model.events import EventKind, Message
 from tray.notify import notices
 from tray.notify.notices import CRITICAL, NORMAL, Abilities, Notice
@@ -128,6 +129,30 @@ def test_only_the_newest_event_of_a_job_is_shown() -> None:
     """A job that failed and is good again while the desktop was away is good news."""
     (notice,) = shown(message(event(), event(EventKind.RECOVERED)))
     assert notice.title == "home: backup succeeded again"
+
+
+@pytest.mark.parametrize(
+    ("kind", "state", "since_ms", "stands"),
+    [
+        (EventKind.FAILURE, State.OK, 1, False),
+        (EventKind.OVERDUE, State.OK, 1, False),
+        (EventKind.FAILURE, State.OK, 0, True),
+        (EventKind.FAILURE, State.FAILED, 1, True),
+        (EventKind.RECOVERED, State.OK, 1, True),
+    ],
+)
+def test_a_failure_that_is_over_is_not_shown_to_the_user_who_logs_in(
+    kind: EventKind, state: State, since_ms: int, stands: bool
+) -> None:
+    """It waited for a session, and the next backup was good. Without a good backup behind it, it is shown."""
+    good = run(finished_ms=NOW + since_ms)
+    status = Status(state, NOW + 2, jobs=(job("home", state, good),))
+    sent = notices.still_true(message(event(kind), event(job="other")), status)
+    made, gone = notices.of(sent, NOW, lambda _event: ())
+    assert len(made) == (2 if stands else 1)
+    assert gone == (set() if stands else {notices.subject(event())})
+    unknown = replace(status, error={"why": "x"})
+    assert len(notices.of(notices.still_true(sent, unknown), NOW, lambda _event: ())[0]) == len(made)
 
 
 def test_many_jobs_share_one_notice_and_a_breach_stays_apart() -> None:

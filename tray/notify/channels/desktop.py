@@ -48,12 +48,12 @@ class Channel:
         self._gone: set[int] = set()
 
     def send(self, message: Message, status: Status) -> None:
-        """Show the notices of *message*, and take those away that it ends.
+        """Show the notices of *message*, and take those away that it ends. A message may have waited for a session for days.
 
         Raises:
             NotSentError: There is no desktop, or it shows no notifications.
         """
-        self._runner.run(self._send(message))
+        self._runner.run(self._send(notices.still_true(message, status)))
 
     def open_notices(self) -> bool:
         """Whether the user may still click a notice that this object has shown, or a click is not dealt with yet."""
