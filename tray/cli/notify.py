@@ -11,7 +11,7 @@ from tray.config import channels, seconds
 from tray.core import clock
 from tray.core.errors import BackupTrayError, ChannelNotFoundError, MessageNotSentError, UsageError
 from tray.core.model import Instance
-from tray.core.paths import Places, places
+from tray.core.paths import Places, places, session_bus
 from tray.notify import overview, snooze
 from tray.notify.channels import NotSentError
 from tray.schedule import change, watch
@@ -53,6 +53,8 @@ def _lines(row: overview.Standing, width: int, now_ms: int) -> list[str]:
     lines = [f"{name}  {said:<13}  {facts}".rstrip()]
     if row.fault:
         lines.append(f"{pad}  why: {wording.escape(row.fault)}")
+    if row.mend:
+        lines.append(f"{pad}  next: {row.mend}")
     if again := words.next_try(state, now_ms):
         lines.append(f"{pad}  next try: {again}")
     if row.fault and row.settings is not None:
@@ -108,7 +110,8 @@ def _send_test(channel: str) -> None:
     try:
         overview.test(here, known.channels[channel])
     except NotSentError as error:
-        raise MessageNotSentError(channel, error.why) from error
+        without = known.channels[channel].type == channels.DESKTOP and session_bus() is None
+        raise MessageNotSentError(channel, error.why, of_session=without) from error
 
 
 def _add_snooze(parser: ArgumentParser) -> None:

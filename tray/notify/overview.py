@@ -29,6 +29,7 @@ class Standing:
         fault: Why it sends nothing, as far as that is known: a fault of the settings, or why the last try failed.
         state: The messages that wait for it.
         tested_ms: When a test message was last sent by it; None if never.
+        mend: The step that mends a fault of the settings; None if they have none.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Standing:
     fault: str | None
     state: ChannelState
     tested_ms: int | None = None
+    mend: str | None = None
 
     @property
     def word(self) -> str:
@@ -84,7 +86,8 @@ def standings(places: Places) -> list[Standing]:
             fault = known.broken[name].why if name in known.broken else out.get(name)
             fault = None if settings is not None and not settings.enabled else fault
             tested_ms = None if waiting is None else waiting.mark(f"{_TESTED}{name}")
-            rows.append(Standing(name, settings, fault, state, tested_ms))
+            mend = known.broken[name].next if name in known.broken else None
+            rows.append(Standing(name, settings, fault, state, tested_ms, mend))
     return rows
 
 

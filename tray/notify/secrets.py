@@ -66,6 +66,10 @@ def _of_file(path: str) -> bytes:
                 )
                 raise NotSentError(why, final=True)
             return file.read(MOST + 1)
+    except FileNotFoundError as error:
+        make = f"(umask 077; cat > {shlex.quote(path)})"
+        how = f"make it with `{make}`, paste the secret, and press Enter and Ctrl-D"
+        raise NotSentError(f"There is no {path}, which is to hold the secret; {how}.") from error
     except OSError as error:
         raise NotSentError(f"The secret cannot be read: {path}: {error.strerror}.") from error
 

@@ -92,7 +92,7 @@ ALL = (
         "Uptime Kuma",
         "A push monitor of Uptime Kuma, which is down while a job has failed or is overdue.",
         f'[channels.kuma]\nurl = "https://kuma.example.com"\nsecret_file = "{FOLDER}/kuma.token"',
-        (_secret("kuma.token", "the token of the push monitor, the last part of its address"),),
+        (_secret("kuma.token", "the token of the push monitor (the last part of its address)"),),
     ),
     ChannelLines(
         "mqtt",

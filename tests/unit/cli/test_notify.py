@@ -77,6 +77,7 @@ def test_the_channels_stand_in_columns(written: Places, capsys: pytest.CaptureFi
         "phone    turned off\n"
         "webhook  cannot send\n"
         "         why: In [channels.webhook]: a channel of type webhook needs `url`.\n"
+        f"         next: Mend that place in a text editor (`nano +8,1 {written.config_file}`), then try again.\n"
     )
 
 
@@ -206,3 +207,14 @@ def test_a_desktop_that_the_user_has_not_configured_fails_no_command(
     private(places.config)
     places.config_file.write_text("[channels.desktop]\n")
     assert main(["notify", "status"]) == 1
+
+
+def test_a_desktop_that_is_not_there_is_no_fault_of_the_configuration(
+    written: Places, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next step leads to a terminal of the session, and only there to config.toml."""
+    monkeypatch.setattr(overview, "test", Sends("No session bus answers.").send)
+    for bus, step in ((None, "Try it in a terminal of your desktop"), ("unix:path=/bus", "Mend [channels.desktop]")):
+        monkeypatch.setattr("tray.cli.notify.session_bus", lambda bus=bus: bus)
+        assert main(["notify", "test", "desktop"]) == 2
+        assert f"next: {step}" in capsys.readouterr().err

@@ -1,4 +1,5 @@
 import os
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -94,7 +95,7 @@ def test_a_content_that_is_no_line_is_refused(file: Path, content: bytes) -> Non
 
 def test_a_missing_file_is_tried_again(tmp_path: Path) -> None:
     """It may lie on a disk that is not mounted yet."""
-    with pytest.raises(NotSentError, match="No such file") as caught:
+    with pytest.raises(NotSentError, match="There is no ") as caught:
         of_file(tmp_path / "missing")
     assert not caught.value.final
 
@@ -166,3 +167,14 @@ def _lives(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return state != "Z"
+
+
+@pytest.mark.process
+def test_a_file_that_is_missing_can_be_made_by_the_command_that_is_named(tmp_path: Path) -> None:
+    """A newcomer copies the lines of a channel before there is a secret; the command makes the file for this user alone."""
+    path = tmp_path / "the secret"
+    with pytest.raises(NotSentError, match="There is no ") as caught:
+        of_file(path)
+    command = caught.value.why.partition("`")[2].partition("`")[0]
+    subprocess.run(["sh", "-c", command], input=f"{SECRET}\n", text=True, check=True)
+    assert of_file(path) == SECRET

@@ -203,11 +203,13 @@ class MessageNotSentError(BackupTrayError):
 
     code = "ERROR_MESSAGE_NOT_SENT"
 
-    def __init__(self, channel: str, why: str) -> None:
+    def __init__(self, channel: str, why: str, *, of_session: bool = False) -> None:
+        again = f"`backup-tray notify test {channel}`"
+        mend = f"Mend [channels.{channel}] in config.toml or the receiver, then try again: {again}."
         super().__init__(
             f"The message was not sent by {channel}.",
             why=why,
-            next=f"Mend [channels.{channel}] in config.toml or the receiver, then try again: `backup-tray notify test {channel}`.",
+            next=f"Try it in a terminal of your desktop: {again}." if of_session else mend,
         )
 
 
