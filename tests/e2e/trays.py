@@ -14,6 +14,7 @@ import psutil
 from PIL import Image
 
 from tests.e2e.desktop import Desktop, desktop
+from tests.e2e.notification_servers import end
 from tests.e2e.program import started_itself
 from tests.waiting import over, wait_for
 from tray import ipc
@@ -22,13 +23,14 @@ from tray.audit.entry import Action, Draft
 from tray.core import clock, paths
 from tray.core.errors import TrackerGoneError
 from tray.core.model import LiveRun, Phase
+from tray.core.sender import PART
 
 RED, BLUE, GREEN, GREY = (207, 43, 53), (61, 130, 240), (26, 127, 75), (125, 136, 150)
 
 
 @contextmanager
 def tray_desktop(folder: Path, host: str) -> Iterator[Desktop]:
-    """Run a desktop, and end the tracker that our tray started there too."""
+    """Run a desktop, and end the tracker, the windows and the senders that our tray started there too."""
     temporary = folder / "tmp"
     temporary.mkdir()
     with desktop(folder / "desk", host) as made:
@@ -41,6 +43,7 @@ def tray_desktop(folder: Path, host: str) -> Iterator[Desktop]:
                     made.end(process)
             end_windows()
             end_tracker()
+            end(PART)
 
 
 def end_windows() -> None:
