@@ -37,9 +37,10 @@ def start(places: Places, *, login: bool = False, ends: bool = False) -> "subpro
         login: A session of the user begins.
         ends: The calling process ends soon, and with it perhaps the service that it is in.
     """
-    waits = not login and is_held(places.state / "notify" / NEXT, unknown=False)
-    if waits or not _may_tell(places):  # the one that waits has not looked yet, and will see the same
+    if not _may_tell(places):
         return None
+    if not login and is_held(places.state / "notify" / NEXT, unknown=False):
+        return None  # the one that waits has not looked yet, and will see the same
     environ = ourselves.environ()
     if HOME_VARIABLE in os.environ:
         environ[HOME_VARIABLE] = str(places.config.parent)

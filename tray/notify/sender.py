@@ -30,6 +30,8 @@ from tray.notify.worker import ENDING, STAY_SECONDS, Worker
 TURN_SECONDS = 120.0
 """So long a process waits for its turn to look for news; a look takes a second."""
 _WAIT_SECONDS = 0.02
+_TRIES = 3
+"""A lock may only seem to be taken: `core.sender` asks who holds it by taking it for a moment."""
 _REAP_SECONDS = 0.25
 
 
@@ -101,8 +103,12 @@ def _is_due_soon(waiting: Queue, settings: ChannelSettings) -> bool:
 def _look(places: Places, folder: Path, waiting: Queue) -> tuple[Notify, Status] | None:
     """Look for news as the only process that does; None if another one waits already, and will see the same."""
     with FileLock(folder / NEXT) as turn, FileLock(folder / LOOK) as mine:
-        if not turn.acquire():
-            return None
+        tries = 1
+        while not turn.acquire():
+            if tries == _TRIES:
+                return None
+            tries += 1
+            time.sleep(_WAIT_SECONDS)
         until = clock.monotonic() + TURN_SECONDS
         while not mine.acquire():
             if clock.monotonic() >= until:

@@ -98,6 +98,17 @@ def test_a_process_that_finds_another_one_waiting_ends(places: Places, waiting: 
         assert start.start(places) is None
 
 
+def test_a_lock_that_is_only_asked_about_ends_no_sender(
+    places: Places, waiting: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To ask who holds a lock takes it for a moment; a sender that ended for that would leave its event untold."""
+    asks = FileLock(sender.lock_folder(places) / start.NEXT)
+    assert asks.acquire()
+    monkeypatch.setattr("tray.notify.sender.time.sleep", lambda _: asks.release())
+    assert sender.run(places, waiting) == 0
+    assert waiting.mark("looked") is not None
+
+
 def test_a_process_waits_for_its_turn(places: Places, waiting: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     """While another one looks, it holds the place of the next one; then it looks itself."""
     use(monkeypatch, hook=Channel(), other=Channel())
