@@ -138,6 +138,24 @@ def test_a_schedule_that_fails_is_told(lingering: Booted, webhook: Webhook) -> N
     lingering.tray("ann", "schedule", "broken", "--remove")
 
 
+def test_the_line_of_cron_tells_too(lingering: Booted, installed: Installed, webhook: Webhook) -> None:
+    """Run as cron does, by a shell with next to nothing in its environment."""
+    lingering.user("ann", installed.prefix / "venv/bin/python", "-c", PAST)
+    assert "(cron, crontab)" in lingering.tray("ann", "notify", "watch", "on", "--by", "cron").stdout
+    (line,) = [line for line in lingering.user("ann", "crontab", "-l").stdout.splitlines() if "--care" in line]
+    lingering.user("ann", "/bin/sh", "-c", line.split(maxsplit=5)[5])
+    lingering.until(lambda: webhook.events, "the message", seconds=30)
+    assert [(event["kind"], event["job"]) for event in webhook.events] == [("overdue", "home")]
+    for by in ("systemd", "cron"):
+        lingering.tray("ann", "notify", "watch", "on", "--by", by)
+        assert ("--care" in lingering.user("ann", "crontab", "-l", check=False).stdout) is (by == "cron"), (
+            "only one of them"
+        )
+        assert ("backup-tray.watch" in lingering.systemctl("ann", "list-timers", "--all")) is (by == "systemd")
+    lingering.tray("ann", "notify", "watch", "off")
+    assert "--care" not in lingering.user("ann", "crontab", "-l", check=False).stdout
+
+
 def test_an_overdue_backup_is_told_by_a_timer_alone(lingering: Booted, installed: Installed, webhook: Webhook) -> None:
     """No user is logged in: the round tells, its sender tries a refused message again, and a timer that is off is named."""
     booted = lingering

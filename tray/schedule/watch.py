@@ -61,8 +61,11 @@ def turn_on(places: Places, by: str | None = None) -> Watch:
     by = by or ("systemd" if systemd.present() else "cron")
     if by == "systemd":
         Systemd.ours().install(plan.watching())
+        _removed_from_cron()
     else:
         cron.install(plan.watching())
+        if _of_systemd() is not None:
+            Systemd.ours().remove(KEY)
     _record(places, "housekeeping scheduled", by)
     now = standing()
     if now is None or now.by != by:
@@ -80,13 +83,20 @@ def turn_off(places: Places) -> bool:
     if _of_systemd() is not None:
         Systemd.ours().remove(KEY)
         gone.append("systemd")
-    with suppress(SchedulerError):  # a user who may not use cron has no line there
-        if cron.watches():
-            cron.remove(KEY)
-            gone.append("cron")
+    if _removed_from_cron():
+        gone.append("cron")
     for by in gone:
         _record(places, "housekeeping no longer scheduled", by)
     return bool(gone)
+
+
+def _removed_from_cron() -> bool:
+    """Take the line out of the crontab, and return whether there was one; a user who may not use cron has none."""
+    with suppress(SchedulerError):
+        if cron.watches():
+            cron.remove(KEY)
+            return True
+    return False
 
 
 def standing() -> Watch | None:
