@@ -26,8 +26,8 @@ if [ -n "$kept" ] && [ -x "$LAUNCHER" ] && grep -q "$MARK" "$LAUNCHER" && { [ "$
     "$LAUNCHER" schedule --remove --all >/dev/null 2>&1 || say "Schedules may be left: look with \`systemctl --user list-timers\` and \`crontab -l\`."
 fi
 [ "$kind" = user ] || "$here/service.sh" remove
-end_ours system tray window tracker ||
-    say "Still running, and not ended: process $(ours system tray window tracker)(of another user?)"
+end_ours system tray window tracker tray.notify.sender ||
+    say "Still running, and not ended: process $(ours system tray window tracker tray.notify.sender)(of another user?)"
 for file in "$LAUNCHER" "$MENU/backup-tray.desktop" "$AUTOSTART/backup-tray.desktop"; do
     if [ -f "$file" ] && grep -q "$MARK" "$file"; then rm -f "$file"; fi
 done

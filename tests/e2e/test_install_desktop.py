@@ -110,6 +110,27 @@ def test_an_upgrade_replaces_icon_and_tracker_and_nothing_that_hangs_survives(co
         assert processes(copy) == []
 
 
+def test_a_sender_that_waits_for_a_retry_ends_with_the_program(copy: Installed) -> None:
+    """Its files are gone after uninstalling, and an upgrade must not leave the old program at work."""
+    home = copy.home / "bt"
+    (home / "config").mkdir(parents=True, mode=0o700)
+    home.chmod(0o700)
+    (home / "config/config.toml").write_text('[channels.hook]\ntype = "webhook"\nurl = "http://127.0.0.1:9/"\n')
+    run = copy.run(copy.launcher, "run", "--", "false", BACKUP_TRAY_HOME=str(home))
+    assert run.returncode == 1
+    try:
+        before = wait_for(lambda: pids(copy, "tray.notify.sender"), what="the sender")
+        with (copy.checkout / "README.md").open("a") as file:
+            file.write("\n")
+        done = copy.run(copy.scripts / "install.sh", "--user")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert pids(copy, "tray.notify.sender") != before
+    finally:
+        removed = copy.run(copy.prefix / "uninstall.sh")
+    assert (removed.returncode, removed.stderr) == (0, "")
+    assert processes(copy) == []
+
+
 def pids(copy: Installed, *verbs: str) -> dict[str, int]:
     """Return the processes of this installation that run these commands."""
     running = {}
