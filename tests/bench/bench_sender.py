@@ -57,6 +57,7 @@ def main() -> None:
                 print(tracker(base / checkout.name, checkout, arguments.seconds), flush=True)
         for row in senders(base):
             print(row, flush=True)
+        print(stays(base, arguments.seconds), flush=True)
     finally:
         own_home.end(base)
 
@@ -133,6 +134,21 @@ def senders(base: Path) -> Iterator[str]:
             assert waiting is not None
             state = waiting.state("c0", 0)
         yield f"| state of a channel with {state.waiting:,} events waiting | {1000 * (time.perf_counter() - began):.1f} ms |"
+
+
+def stays(base: Path, seconds: float) -> str:
+    """Return the row about a sender that waits for the next try of a message."""
+    with home(base / "stays", f"http://127.0.0.1:{closed_port()}"):
+        put(1)
+        ourselves.start(PART).wait()
+        (sender,) = wait_for(lambda: [child for child in psutil.Process().children() if child.is_running()], what="it")
+        time.sleep(2)
+        begin = sender.cpu_times()
+        time.sleep(seconds)
+        used = sender.cpu_times()
+        end_senders()
+    spent = (used.user + used.system - begin.user - begin.system) * 60_000 / seconds
+    return f"| a sender that waits for the next try | {spent:.0f} ms a minute |"
 
 
 def put(number: int) -> None:
