@@ -1,6 +1,8 @@
 """Notices on real desktops: shown by the sender after a run, replaced, taken away, and their buttons; no tray runs."""
 
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -46,6 +48,32 @@ def last_run(places: Places, job: str) -> str:
     with closing(StatusSource(places, role="cli", start_tracker=False)) as source:
         (run_id,) = [known.last.run for known in source.poll().jobs if known.job == job and known.last is not None]
     return run_id
+
+
+ELSEWHERE = """
+from types import SimpleNamespace
+from tray.config.channels import ChannelSettings
+from tray.core import clock, paths
+from tray.core.model import State, Status
+from tray.core.model.events import Event, EventKind, Message
+from tray.notify import channels
+
+channels.sys = SimpleNamespace(platform="win32")
+channel = channels.load(ChannelSettings("desktop", "desktop"), paths.places())
+event = Event(clock.new_id(), EventKind.FAILURE, clock.now_ms(), job="<b>home\\n", reason="The disk is full")
+message = Message(clock.new_id(), "desktop", clock.now_ms(), (event,))
+channel.send(message, Status(State.FAILED, clock.now_ms()))
+print(type(channel).__module__)
+"""
+"""Sends one message by the channel of other systems; the library below it is the same on Linux."""
+
+
+def test_the_library_for_windows_and_macos_shows_the_same_words(dunst: Dunst) -> None:
+    """Title and text come out escaped, as those of every channel."""
+    done = subprocess.run([sys.executable, "-c", ELSEWHERE], env=dunst.env, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "tray.notify.channels.desktop_notifier\n"), done.stderr
+    (text,) = wait_for(lambda: dunst.texts, what="the notice")
+    assert text.startswith("<b>home\\n: backup failed\nThe disk is full.")
 
 
 def test_each_button_does_its_work_where_no_tray_runs(desktop: Shower, places: Places, tmp_path: Path) -> None:

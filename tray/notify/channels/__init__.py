@@ -4,10 +4,11 @@ Each module has a class `Channel`. The queue, the rules, the pace and the retrie
 either delivers it or says why not. It must give up by itself within `PATIENCE_SECONDS`.
 """
 
+import sys
 from importlib import import_module
 from typing import Protocol, cast
 
-from tray.config.channels import ChannelSettings
+from tray.config.channels import DESKTOP, ChannelSettings
 from tray.core.model import Status
 from tray.core.model.events import Message
 from tray.core.paths import Places
@@ -46,5 +47,6 @@ def load(settings: ChannelSettings, places: Places) -> Channel:
     Raises:
         NotSentError: A package that it needs is not installed.
     """
-    module = import_module(f"tray.notify.channels.{settings.type}")
+    elsewhere = settings.type == DESKTOP and sys.platform != "linux"
+    module = import_module(f"tray.notify.channels.{'desktop_notifier' if elsewhere else settings.type}")
     return cast(Channel, module.Channel(settings, places))
