@@ -4,12 +4,12 @@ It shows title and text and has no buttons: a click there would need a process o
 where the library speaks to the same notification servers as `channels.desktop`; it was not run on Windows or macOS.
 """
 
-import sys
 from importlib import import_module
 from typing import Any
 
 from tray.config.channels import ChannelSettings
 from tray.core import clock
+from tray.core.errors.surfaces import pip_command
 from tray.core.model import Status
 from tray.core.model.events import Message
 from tray.core.paths import Places, assets
@@ -29,7 +29,7 @@ class Channel:
             icon = self._library.Icon(path=assets() / "icons" / "notice-ok.png")
             self._notifier: Any = make(app_name=_APP, app_icon=icon)
         except ImportError as error:
-            step = f"install it with `{sys.executable} -m pip install desktop-notifier`"
+            step = f"install it with `{pip_command('desktop-notifier')}`"
             raise NotSentError(f"The package desktop-notifier is missing; {step}.", final=True) from error
 
     def send(self, message: Message, status: Status) -> None:
