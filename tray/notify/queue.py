@@ -287,6 +287,16 @@ class Queue(Store):
             (now_ms, channel, now_ms - GIVE_UP_MS),
         )
 
+    def begun(self) -> list[str]:
+        """Return the channels that have a message which a process may be sending."""
+        return [name for (name,) in self.db.execute("SELECT DISTINCT channel FROM messages WHERE next_ms IS NOT NULL")]
+
+    def clear(self) -> None:
+        """Forget all that waits: another queue has taken it over."""
+        with self.changing():
+            self.db.execute("DELETE FROM deliveries")
+            self.db.execute("DELETE FROM messages")
+
     def channels(self) -> list[str]:
         """Return the channels for which something waits."""
         rows = self.db.execute(

@@ -7,7 +7,7 @@ place: it begins with the memory of the other, and is merged into it as soon as 
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 from tray.core import clock, files
@@ -18,6 +18,8 @@ from tray.notify.queue import Queue
 from tray.notify.queue_store import NewerQueueError
 
 FILE = "notify.db"
+LOCKS = "notify"
+"""The folder of the locks, below that of the queue."""
 _PARTS = ("", "-wal", "-shm")
 
 
@@ -34,9 +36,13 @@ def opened(places: Places) -> Queue:
         queue = _opened(private(places.state) / FILE)
     except (sqlite3.Error, OSError, UnsafeFolderError):
         return elsewhere(places)
+    merged = True
     with suppress(sqlite3.Error, OSError, UnsafeFolderError):
-        _merge(queue, places.runtime)
-    return queue
+        merged = _merge(queue, places)
+    if merged:
+        return queue
+    queue.close()
+    return elsewhere(places)
 
 
 def elsewhere(places: Places) -> Queue:
@@ -54,17 +60,38 @@ def elsewhere(places: Places) -> Queue:
     return queue
 
 
-def _merge(queue: Queue, runtime: Path) -> None:
-    """Take over all that was told and queued while the state folder could not be written."""
-    file = runtime / FILE
+def _merge(queue: Queue, places: Places) -> bool:
+    """Take over all that was told and queued while the state folder could not be written; False while that is not possible.
+
+    A message that another process may be sending at this moment stays where it is, and all others with it.
+    """
+    file = places.runtime / FILE
     if not file.exists() or file == queue.file:
-        return
-    with FileLock(file.with_name(f"{FILE}.merge")) as lock:
-        if lock.acquire() and file.exists():
-            with closing(Queue(file)) as other:
-                queue.take_over(other, with_messages=True)
+        return True
+    with ExitStack() as locks:
+        merging = locks.enter_context(FileLock(file.with_name(f"{FILE}.merge")))
+        if not merging.acquire():
+            return False
+        if file.exists():
+            other = locks.enter_context(closing(Queue(file)))
+            if not all(_idle(places, channel, locks) for channel in other.begun()):
+                return False
+            queue.take_over(other, with_messages=True)
+            other.clear()  # a sender that still has it open finds nothing there
             for part in _PARTS:
                 file.with_name(f"{FILE}{part}").unlink(missing_ok=True)
+    return True
+
+
+def _idle(places: Places, channel: str, locks: ExitStack) -> bool:
+    """Whether no process sends to *channel*; none can while *locks* are kept."""
+    folders = [folder for folder in (places.state / LOCKS, places.runtime / LOCKS) if folder.is_dir()]
+    return all(locks.enter_context(FileLock(folder / lock_name(channel))).acquire() for folder in folders)
+
+
+def lock_name(channel: str) -> str:
+    """Return the name of the lock of the process that sends to *channel*."""
+    return f"channel-{channel}"
 
 
 def _read(file: Path) -> Queue:

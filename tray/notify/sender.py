@@ -18,6 +18,7 @@ from pathlib import Path
 
 from tray.config.channels import DESKTOP, ChannelSettings, Notify
 from tray.core import clock, paths
+from tray.core import sender as core_sender
 from tray.core.errors import BackupTrayError, UnsafeFolderError
 from tray.core.locks import FileLock
 from tray.core.model import Status
@@ -48,7 +49,10 @@ def main() -> int:
             with closing(opened(places)) as waiting:
                 if LOGIN in sys.argv[1:]:
                     waiting.set_mark(LOGIN, clock.now_ms())  # whichever sender looks next takes note of it
-                return run(places, waiting)
+                code = run(places, waiting)
+                if not waiting.file.exists():  # another process has taken over all that waited here
+                    core_sender.start(places)
+                return code
         except (OSError, sqlite3.Error, BackupTrayError):
             continue
     return 1
@@ -81,12 +85,12 @@ def run(places: Places, waiting: Queue) -> int:
 def lock_folder(places: Places) -> Path:
     """Return the folder of the locks: in the state folder, whichever queue is used; where that cannot be, in the runtime folder."""
     try:
-        folder = private(private(places.state) / "notify")
+        folder = private(private(places.state) / queue_file.LOCKS)
         if os.access(folder, os.W_OK):
             return folder
     except (OSError, UnsafeFolderError):
         pass
-    return private(private(places.runtime) / "notify")
+    return private(private(places.runtime) / queue_file.LOCKS)
 
 
 def _can_send(settings: ChannelSettings) -> bool:
@@ -115,6 +119,8 @@ def _look(places: Places, folder: Path, waiting: Queue) -> tuple[Notify, Status]
                 return None
             time.sleep(_WAIT_SECONDS)
         turn.release()
+        if not waiting.file.exists():
+            raise FileNotFoundError(waiting.file)
         known = fill.settings(places)
         _note_changes(waiting, known)
         status = fill.now(places, waiting, known)

@@ -13,7 +13,7 @@ from tray.core.locks import FileLock
 from tray.core.model import Status
 from tray.core.model.events import Event, EventKind, Message
 from tray.core.paths import Places
-from tray.notify import channels, fill, outages, present_state, queue
+from tray.notify import channels, fill, outages, present_state, queue, queue_file
 from tray.notify.channels import NotSentError
 from tray.notify.queue import Queue
 from tray.notify.rules import Rules
@@ -40,7 +40,7 @@ class Worker:
     def __init__(self, places: Places, file: Path, locks: Path, settings: ChannelSettings, status: Status) -> None:
         self.idle = False
         self._places, self._file, self._settings, self._status = places, file, settings, status
-        self._lock = FileLock(locks / f"channel-{settings.name}")
+        self._lock = FileLock(locks / queue_file.lock_name(settings.name))
         self._name = settings.name
         self._pace_ms = queue.pace_ms(settings.takes)
         self._channel: channels.Channel | None = None

@@ -11,8 +11,9 @@ import pytest
 
 from tests.unit.notify.help import event
 from tray.core import clock
+from tray.core.locks import FileLock
 from tray.core.model.events import EventKind
-from tray.core.paths import Places
+from tray.core.paths import Places, private
 from tray.notify import queue_file
 from tray.notify.news import Known
 from tray.notify.queue import Delivery, Queue
@@ -154,3 +155,31 @@ def test_a_queue_is_read_where_it_is_and_never_made(places: Places) -> None:
     damage(places.state / queue_file.FILE)
     with queue_file.reading(places) as none:
         assert none is None
+
+
+def test_a_message_from_elsewhere_is_taken_over_and_not_sent_from_there_too(places: Places) -> None:
+    """A sender of the time in which the disk was full still waits for its turn; it finds nothing that is sent from here."""
+    with closing(queue_file.elsewhere(places)) as other:
+        put(other, "a")
+        with closing(queue_file.opened(places)) as queue:
+            assert queue.take("mail", clock.now_ms()) is not None
+        assert other.take("mail", clock.now_ms()) is None
+
+
+@pytest.mark.parametrize("folder", ["state", "runtime"])
+def test_a_message_that_may_be_on_its_way_is_not_taken_over(places: Places, folder: str) -> None:
+    """As long as the other process has the channel the queue elsewhere is used; then the message goes with its id."""
+    locks = private(private(getattr(places, folder)) / queue_file.LOCKS)
+    with closing(queue_file.elsewhere(places)) as other, FileLock(locks / queue_file.lock_name("mail")) as busy:
+        put(other, "a")
+        message = other.take("mail", clock.now_ms())
+        assert message is not None
+        assert busy.acquire()
+        with closing(queue_file.opened(places)) as queue:
+            assert queue.file == other.file
+        busy.release()
+        with closing(queue_file.opened(places)) as queue:
+            assert queue.file != other.file
+            again = queue.take("mail", clock.now_ms())
+            assert again is not None
+            assert again.id == message.id

@@ -295,3 +295,13 @@ def test_a_status_that_cannot_be_read_for_a_moment_is_no_news(
     assert [(each.kind, each.job, each.concern) for each in message.events] == [
         (EventKind.FAILURE, None, "It is locked.")
     ]
+
+
+def test_a_queue_that_was_taken_over_gets_no_news(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They would be sent from two queues, or be lost with the file; the caller opens another one."""
+    monkeypatch.setattr(fill, "present", lambda _: FINE)
+    with closing(queue_file.elsewhere(places)) as other:
+        queue_file.opened(places).close()
+        with pytest.raises(FileNotFoundError):
+            sender.run(places, other)
+        assert other.mark("looked") is None
