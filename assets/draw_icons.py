@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 
 from tray.core.model import State
 from tray.icon.render import SIZES, STEPS, Look, file_of, looks_of
-from tray.notify.notices import PICTURED, picture
+from tray.notify.desktop.notices import PICTURED, picture
 
 _RADIUS, _WIDTH = 10.4, 2.8
 _INNER = 0.6  # size of a bad state's icon inside the ring

@@ -201,7 +201,7 @@ def shower(kind: str, folder: Path) -> Iterator[Shower]:
     finally:
         end("window")
         end(PART)
-        end("tray.notify.desktop_test")
+        end("tray.notify.desktop.trial")
 
 
 def a_minute_passes(places: Places) -> None:

@@ -163,7 +163,7 @@ def test_a_test_message_stays_and_its_button_works(desktop: Shower, places: Plac
         desktop.press("Open Dashboard")
         wait_for(lambda: pages() == ["dashboard"], what="the Dashboard")
         end("window")
-        wait_for(lambda: not ours("tray.notify.desktop_test"), what="the end of the process")
+        wait_for(lambda: not ours("tray.notify.desktop.trial"), what="the end of the process")
 
 
 def test_a_desktop_that_is_restarted_gets_the_next_notice(dunst: Dunst, places: Places) -> None:

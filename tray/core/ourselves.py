@@ -24,7 +24,7 @@ PROGRAM = str(Path(__file__).resolve().parents[1] / "__main__.py")
 PARTS = (
     *("tray.repository.files", "tray.baselines.far_copies"),
     *("tray.jobs.proof", "tray.jobs.first_run", "tray.metrics.textfile", "tray.notify.sender"),
-    *("tray.notify.apprise_process", "tray.notify.desktop_test"),
+    *("tray.notify.apprise_process", "tray.notify.desktop.trial"),
 )
 """Modules with a `main` that run as a process of their own without the command line, since its import costs as much as they do."""
 

@@ -10,7 +10,5 @@ alive.py     that Backup Tray itself is at work, once an hour  present_state.py 
 secrets.py   the secret of a channel                          snooze.py   a rest for the messages about a job
 tls.py       the check of certificates
 digest.py    how every job is, once a week                    four_weeks.py  its calendar
-channels/    one module a kind of channel                     mail/        the form of a mail, and its way to a server
-notices.py   the notices of the desktop that a message asks for; pure. notification_server.py shows them, shown_notices.py remembers
-             them, clicks.py starts the commands of their buttons, desktop_test.py tries it
+channels/    one module a kind of channel; those with more to do have a folder: mail/, desktop/, mqtt/
 """

@@ -118,8 +118,8 @@ def test_message(channel: str) -> Message:
 
 
 def _show() -> None:
-    """Have a process show the desktop's test message that stays behind it (`desktop_test`); raises NotSentError."""
-    process = ourselves.start("tray.notify.desktop_test", stdout=subprocess.PIPE)
+    """Have a process show the desktop's test message that stays behind it (`desktop.trial`); raises NotSentError."""
+    process = ourselves.start("tray.notify.desktop.trial", stdout=subprocess.PIPE)
     assert process.stdout is not None
     with process.stdout:
         said = process.stdout.readline().decode("utf-8", "replace").strip()

@@ -11,7 +11,7 @@ from tray.core import paths
 from tray.core.model import JobHistory, LiveRun, Outcome, Phase, State
 from tray.core.model.judge import judge
 from tray.icon.render import SIZES, STEPS, Look, argb, file_of, pictures, step_of
-from tray.notify.notices import PICTURED, picture
+from tray.notify.desktop.notices import PICTURED, picture
 
 LIGHT, DARK = (236, 239, 243), (35, 38, 43)
 PLAIN = [Look(state, state is State.RUNNING, 14 if state is State.RUNNING else None) for state in State]

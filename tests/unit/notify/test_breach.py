@@ -15,7 +15,8 @@ from tray.core.model import Instance, State, Status
 from tray.core.model.events import Event, EventKind
 from tray.core.paths import Places
 from tray.core.sender import LOGIN
-from tray.notify import fill, notices, queue_file, wakes
+from tray.notify import fill, queue_file, wakes
+from tray.notify.desktop import notices
 from tray.notify.queue import Queue
 from tray.wording import messages
 

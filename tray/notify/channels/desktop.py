@@ -18,11 +18,11 @@ from tray.core.errors import BackupTrayError
 from tray.core.model import BACKUP, CHECK, Instance, Status, shown_name
 from tray.core.model.events import Event, Message
 from tray.core.paths import Places
-from tray.notify import notices
 from tray.notify.channels import PATIENCE_SECONDS, NotSentError
-from tray.notify.clicks import Clicks
-from tray.notify.notification_server import NotificationServer
-from tray.notify.shown_notices import ShownNotice, ShownNotices
+from tray.notify.desktop import notices
+from tray.notify.desktop.clicks import Clicks
+from tray.notify.desktop.notification_server import NotificationServer
+from tray.notify.desktop.shown_notices import ShownNotice, ShownNotices
 
 LONGEST_MS = 24 * 3_600_000
 """So long after it was shown a notice keeps its sender; GNOME takes it away then."""

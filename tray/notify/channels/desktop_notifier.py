@@ -13,8 +13,8 @@ from tray.core.errors.surfaces import pip_command
 from tray.core.model import Status
 from tray.core.model.events import Message
 from tray.core.paths import Places, assets
-from tray.notify import notices
 from tray.notify.channels import NotSentError
+from tray.notify.desktop import notices
 
 _APP = "Backup Status"
 

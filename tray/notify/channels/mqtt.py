@@ -17,9 +17,10 @@ from tray.core.model import Status
 from tray.core.model.events import Message
 from tray.core.paths import Places
 from tray.housekeeping import task_memory
-from tray.notify import home_assistant, mqtt_broker, secrets, tls
+from tray.notify import secrets, tls
 from tray.notify.channels import PATIENCE_SECONDS, NotSentError
-from tray.notify.home_assistant import Published
+from tray.notify.mqtt import connection, home_assistant
+from tray.notify.mqtt.home_assistant import Published
 
 _TOPIC = re.compile(r"[^+#\x00-\x1f]{1,200}")
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
@@ -49,7 +50,7 @@ class Channel:
         password, user = secrets.of(self._settings), options.get("user")
         login = None if password is None and user is None else (str(user or ""), password)
         context = tls.context(options.get("ca_file")) if url.scheme == "mqtts" else None
-        mqtt_broker.publish(address, news, until=until, tls=context, login=login)
+        connection.publish(address, news, until=until, tls=context, login=login)
         with suppress(OSError, UnsafeFolderError):  # on a full disk a job that is gone later stays at the broker
             task_memory.save(self._places, self._memory, after.to_json())
 

@@ -20,9 +20,9 @@ from tray.core import clock, ourselves, started
 from tray.core.model import CHECK
 from tray.core.model.events import EventKind, Message
 from tray.core.paths import Places, private
-from tray.notify import clicks, shown_notices
 from tray.notify.channels import NotSentError, desktop, load
 from tray.notify.channels.desktop import Channel
+from tray.notify.desktop import clicks, shown_notices
 
 pytestmark = pytest.mark.process
 ALL = [GNOME, KDE, MAKO, BARE]

@@ -8,8 +8,8 @@ import pytest
 
 from tests.home_assistant import HomeAssistant
 from tray.core.model import AuditStanding, EndedRun, Instance, JobStatus, Outcome, State, Status, Word
-from tray.notify import home_assistant
-from tray.notify.home_assistant import Published
+from tray.notify.mqtt import home_assistant
+from tray.notify.mqtt.home_assistant import Published
 
 NOW = 1_790_000_000_500
 LOG = "019384aa-0000-7000-8000-000000000001"

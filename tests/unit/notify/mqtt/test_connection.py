@@ -11,8 +11,8 @@ import pytest
 
 from tests.waiting import wait_for
 from tray.core import clock
-from tray.notify import mqtt_broker
 from tray.notify.channels import NotSentError
+from tray.notify.mqtt import connection as mqtt
 
 Part = Callable[[socket.socket], None]
 SHORT_SECONDS = 0.3
@@ -41,7 +41,7 @@ class Broker:
 
     def publish(self, *, seconds: float = LONG_SECONDS, tls: ssl.SSLContext | None = None) -> None:
         """Publish two messages to it."""
-        mqtt_broker.publish(
+        mqtt.publish(
             self.address, MESSAGES, until=clock.monotonic() + seconds, tls=tls, login=("ann", "secret word")
         )
 
@@ -195,7 +195,7 @@ def test_a_program_without_tls_is_named_as_that(broker: Callable[..., Broker]) -
 def test_nothing_is_tried_without_time() -> None:
     """A try whose time is used up already, by a slow keyring, ends at once."""
     with pytest.raises(NotSentError, match="gave no answer in time"):
-        mqtt_broker.publish(("127.0.0.1", 1), MESSAGES, until=clock.monotonic() - 1)
+        mqtt.publish(("127.0.0.1", 1), MESSAGES, until=clock.monotonic() - 1)
 
 
 def test_a_port_without_a_broker_is_tried_again() -> None:
@@ -203,7 +203,7 @@ def test_a_port_without_a_broker_is_tried_again() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     with pytest.raises(NotSentError, match="cannot be reached: Connection refused") as caught:
-        mqtt_broker.publish(("127.0.0.1", port), MESSAGES, until=clock.monotonic() + LONG_SECONDS)
+        mqtt.publish(("127.0.0.1", port), MESSAGES, until=clock.monotonic() + LONG_SECONDS)
     assert not caught.value.final
 
 
@@ -220,7 +220,7 @@ def test_a_name_that_is_not_found_is_named(monkeypatch: pytest.MonkeyPatch, name
 
     monkeypatch.setattr(socket, "getaddrinfo", offline)
     with pytest.raises(NotSentError, match=r"was not found|cannot be reached"):
-        mqtt_broker.publish((name, 1), MESSAGES, until=clock.monotonic() + LONG_SECONDS)
+        mqtt.publish((name, 1), MESSAGES, until=clock.monotonic() + LONG_SECONDS)
 
 
 def test_a_dead_resolver_holds_nothing_up(monkeypatch: pytest.MonkeyPatch, broker: Callable[..., Broker]) -> None:
@@ -228,7 +228,7 @@ def test_a_dead_resolver_holds_nothing_up(monkeypatch: pytest.MonkeyPatch, broke
     here, there = socket.socketpair()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: there.recv(1))
     with pytest.raises(NotSentError, match="gave no answer in time"):
-        mqtt_broker.publish(("broker", 1), MESSAGES, until=clock.monotonic() + SHORT_SECONDS)
+        mqtt.publish(("broker", 1), MESSAGES, until=clock.monotonic() + SHORT_SECONDS)
     here.close()
     there.close()
 
@@ -236,7 +236,7 @@ def test_a_dead_resolver_holds_nothing_up(monkeypatch: pytest.MonkeyPatch, broke
 def test_texts_that_the_protocol_cannot_carry_are_refused(broker: Callable[..., Broker]) -> None:
     """A text has at most 65,535 bytes in MQTT."""
     with pytest.raises(NotSentError, match="too long") as caught:
-        mqtt_broker.publish(
+        mqtt.publish(
             broker(silent).address, [], until=clock.monotonic() + LONG_SECONDS, login=("u" * 70_000, None)
         )
     assert caught.value.final

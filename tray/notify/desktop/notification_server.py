@@ -11,9 +11,9 @@ from dbus_fast import MessageType, unpack_variants
 from dbus_fast.aio import MessageBus
 
 from tray.core.paths import session_bus
-from tray.notify import clicks
 from tray.notify.channels import NotSentError
-from tray.notify.notices import Abilities
+from tray.notify.desktop import clicks
+from tray.notify.desktop.notices import Abilities
 
 NAME = "org.freedesktop.Notifications"
 PATH = "/org/freedesktop/Notifications"

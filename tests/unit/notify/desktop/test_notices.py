@@ -11,8 +11,8 @@ from tests.unit.notify.help import NOW, RUN, event, message
 from tray.core.dataclass import replace
 from tray.core.model import CHECK, Instance, State, Status
 from tray.core.model.events import EventKind, Message
-from tray.notify import notices
-from tray.notify.notices import CRITICAL, NORMAL, Abilities, Notice
+from tray.notify.desktop import notices
+from tray.notify.desktop.notices import CRITICAL, NORMAL, Abilities, Notice
 from tray.window.instance import page_of
 from tray.wording import messages
 
