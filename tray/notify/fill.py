@@ -87,6 +87,7 @@ def now(places: Places, queue: Queue, known: Notify) -> Status:
         )
     rules = Rules(known.channels, of_jobs, snooze.until(queue, now_ms))
     _judge(queue, rules, now_ms)
+    _tell_faults(queue, known, now_ms)
     marks, more = {"looked": now_ms}, list[Delivery]()
     if not calm:
         more += _of_the_day(places, queue, rules, news, status, morning, marks)
@@ -110,6 +111,23 @@ def _at_fault(queue: Queue, known: Notify) -> list[str]:
     """Return the channels whose settings have a fault: of a file that cannot be followed, all that it ever described."""
     described = () if known.complete else (name.removeprefix(SETTINGS) for name in queue.marks(SETTINGS))
     return [*known.broken, *(name for name in described if name not in known.channels)]
+
+
+def tell_outage(
+    queue: Queue, known: Mapping[str, ChannelSettings], channel: str, why: str, now_ms: int, *, log: str | None = None
+) -> None:
+    """Let the other channels of *known* say, once an outage, that *channel* sends nothing."""
+    facts = {"channel": channel}
+    event = Event(clock.new_id(), EventKind.CHANNEL, now_ms, concern=why, log=log, host=host(), facts=facts)
+    others = {name: settings for name, settings in known.items() if name != channel}
+    queue.add(event, Rules(others).deliveries([event], now_ms), f"outage:{channel}", now_ms)
+
+
+def _tell_faults(queue: Queue, known: Notify, now_ms: int) -> None:
+    """Tell of channels whose settings have a fault now, and had none before."""
+    for name, error in known.broken.items():
+        if queue.mark(f"{SETTINGS}{name}") is not None:
+            tell_outage(queue, known.channels, name, error.why, now_ms)
 
 
 def _judge(queue: Queue, rules: Rules, now_ms: int) -> None:

@@ -11,12 +11,11 @@ from tray.core import clock
 from tray.core.dataclass import replace
 from tray.core.locks import FileLock
 from tray.core.model import Status
-from tray.core.model.events import Event, EventKind, Message
+from tray.core.model.events import EventKind, Message
 from tray.core.paths import Places
 from tray.notify import channels, fill, outages, present_state, queue, queue_file
 from tray.notify.channels import NotSentError
 from tray.notify.queue import Queue
-from tray.notify.rules import Rules
 
 STAY_SECONDS = 360.0
 """A sender stays for a message that is due so soon: the next one within the pace, or one of the first retries."""
@@ -121,13 +120,8 @@ class Worker:
         """Let the other channels say, once an outage, that this one sends nothing, if the user has configured it."""
         if self._settings.implied or any(event.kind is EventKind.CHANNEL for event in message.events):
             return
-        first, facts = message.events[0], {"channel": self._name}
-        event = Event(
-            clock.new_id(), EventKind.CHANNEL, now_ms, concern=why, log=first.log, host=first.host, facts=facts
-        )
-        others = {name: each for name, each in fill.settings(self._places).channels.items() if name != self._name}
-        deliveries = Rules(others).deliveries([event], now_ms)
-        self._waiting.add(event, deliveries, f"outage:{self._name}", now_ms)
+        known = fill.settings(self._places).channels
+        fill.tell_outage(self._waiting, known, self._name, why, now_ms, log=message.events[0].log)
 
     def _stays(self) -> bool:
         """Wait a moment and return True while there is more to do soon."""

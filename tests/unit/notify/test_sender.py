@@ -272,7 +272,24 @@ def test_news_of_the_time_in_which_the_settings_had_a_fault_are_told_once_they_a
     sender.run(places, waiting)
     sender.run(places, waiting)
     assert jobs(hook) == ["a"]
-    assert jobs(other) == (["a", "b"] if fault == "=" else ["a", "b", "c"])
+    assert jobs(other) == (["a", "b"] if fault == "=" else [None, "a", "b", "c"])  # None: of the fault itself
+
+
+def test_a_fault_in_the_settings_of_a_channel_that_had_none_is_told_by_the_others(
+    places: Places, waiting: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, as a user who relies on that channel may not look at any other place; one that is still being set up is no news."""
+    other = Channel()
+    use(monkeypatch, hook=Channel(), other=other)
+    places.config_file.write_text(f"{CONFIG}\n[channels.mail]\n")
+    sender.run(places, waiting)
+    assert other.sent == []
+    places.config_file.write_text(CONFIG.replace("http://127.0.0.1:9", "ftp://x"))
+    sender.run(places, waiting)
+    sender.run(places, waiting)
+    (outage,) = [each for message in other.sent for each in message.events]
+    assert (outage.kind, outage.facts) == (EventKind.CHANNEL, {"channel": "hook"})
+    assert "`url` must be an address" in (outage.concern or "")
 
 
 def test_a_status_that_cannot_be_read_for_a_moment_is_no_news(

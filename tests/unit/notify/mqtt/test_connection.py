@@ -41,9 +41,7 @@ class Broker:
 
     def publish(self, *, seconds: float = LONG_SECONDS, tls: ssl.SSLContext | None = None) -> None:
         """Publish two messages to it."""
-        mqtt.publish(
-            self.address, MESSAGES, until=clock.monotonic() + seconds, tls=tls, login=("ann", "secret word")
-        )
+        mqtt.publish(self.address, MESSAGES, until=clock.monotonic() + seconds, tls=tls, login=("ann", "secret word"))
 
     def close(self) -> None:
         """End it."""
@@ -236,7 +234,5 @@ def test_a_dead_resolver_holds_nothing_up(monkeypatch: pytest.MonkeyPatch, broke
 def test_texts_that_the_protocol_cannot_carry_are_refused(broker: Callable[..., Broker]) -> None:
     """A text has at most 65,535 bytes in MQTT."""
     with pytest.raises(NotSentError, match="too long") as caught:
-        mqtt.publish(
-            broker(silent).address, [], until=clock.monotonic() + LONG_SECONDS, login=("u" * 70_000, None)
-        )
+        mqtt.publish(broker(silent).address, [], until=clock.monotonic() + LONG_SECONDS, login=("u" * 70_000, None))
     assert caught.value.final
