@@ -17,6 +17,7 @@ from tests.unit.audit.help import start as began
 from tests.waiting import wait_for
 from tray.audit.store import AuditLog
 from tray.core import sender
+from tray.core.locks import FileLock
 from tray.core.model import Outcome
 from tray.core.paths import Places, private
 from tray.core.sender import PART
@@ -47,7 +48,7 @@ def told(hook: Receiver) -> list[str]:
 
 
 def test_a_thousand_failures_come_in_few_messages_by_few_processes(places: Places) -> None:
-    """Each run starts a sender, as a wrapper without a tracker does; all but those that look or wait end at once."""
+    """Each run asks for a sender, as a wrapper without a tracker does; one at a time waits for its turn to look."""
     private(places.state.parent)
     private(places.state)
     names = [f"job {number:03}" for number in range(JOBS)]
@@ -89,6 +90,26 @@ def test_a_sender_leaves_its_starter_nothing_to_wait_for(places: Places) -> None
     assert process.wait(60) == 0
     wait_for(lambda: not ours(PART), what="the end of the sender")
     assert not [child for child in psutil.Process().children() if PART in str(child.cmdline())]
+
+
+def test_a_sender_that_waits_for_its_turn_is_the_only_one(places: Places) -> None:
+    """Its starter has taken the turn for it, so no further one is started until it looks, however long it takes to begin."""
+    private(places.state.parent)
+    notify_kills.configure(places, "http://127.0.0.1:9")
+    with FileLock(private(places.state / "notify") / sender.LOOK) as looks:
+        assert looks.acquire()
+        first = sender.start(places)
+        assert first is not None
+        assert [sender.start(places) for _ in range(20)] == [None] * 20
+        first.wait(60)
+        assert sender.start(places) is None, "its first process has ended, the second one waits"
+    wait_for(lambda: not ours(PART), what="the end of the sender")
+    with closing(queue_file.opened(places)) as queue:
+        assert queue.mark("looked") is not None
+    second = sender.start(places)
+    assert second is not None
+    second.wait(60)
+    wait_for(lambda: not ours(PART), what="the end of the second one")
 
 
 def test_a_channel_that_never_answers_delays_neither_run_nor_other_channel(places: Places) -> None:

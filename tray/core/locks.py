@@ -53,6 +53,15 @@ class FileLock:
             os.close(fd)
         return taken
 
+    def fileno(self) -> int | None:
+        """Return the descriptor that holds the lock, to be passed on to a process that is started; None if it is not held."""
+        return self._fd
+
+    def adopt(self, descriptor: int) -> None:
+        """Hold the lock by a descriptor that the starter of this process has passed on; it goes to no further process."""
+        os.set_inheritable(descriptor, False)
+        self._fd = descriptor
+
     def release(self) -> None:
         """Give the lock back; harmless if it is not held."""
         if self._fd is not None:

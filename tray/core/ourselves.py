@@ -9,7 +9,7 @@ Programs that it starts in turn, such as engines, get the environment unchanged 
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -46,12 +46,14 @@ def start(
     stderr: int | IO[bytes] = subprocess.DEVNULL,
     session: bool = True,
     environment: Mapping[str, str] | None = None,
+    descriptors: Sequence[int] = (),
 ) -> "subprocess.Popen[bytes]":
     """Start this program with *arguments* and return its process.
 
     Args:
         session: Put it into a session of its own, so that it outlives the terminal and this process.
         environment: Replaces `environ()`.
+        descriptors: Open files that it gets too, under the same numbers.
     """
     return subprocess.Popen(
         command(*arguments),
@@ -61,6 +63,7 @@ def start(
         start_new_session=session,
         cwd=FOLDER,
         env=environ() if environment is None else environment,
+        pass_fds=tuple(descriptors),
     )
 
 

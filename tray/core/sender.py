@@ -12,15 +12,18 @@ import sys
 import time
 
 from tray.core import clock, ourselves
+from tray.core.errors import UnsafeFolderError
 from tray.core.files import content
-from tray.core.locks import is_held
-from tray.core.paths import HOME_VARIABLE, Places, session_bus
+from tray.core.locks import FileLock
+from tray.core.paths import HOME_VARIABLE, Places, private, session_bus
 
 PART = "tray.notify.sender"
 LOGIN = "login"
 """The argument that tells the sender of the begin of a session."""
 NEXT, LOOK = "next", "look"
 """Locks below `notify` in the state folder: of the process that waits for its turn to look for news, and of the one that looks."""
+TURN = "BACKUP_TRAY_TURN"
+"""The variable with the descriptor by which the starter passes on the first of these locks."""
 _WORDS_OF_UNIT = "--description=Messages of Backup Tray"
 _MOVE_SECONDS, _LOOK_SECONDS = 1.0, 0.002
 _WORDS = b"channels"
@@ -39,17 +42,40 @@ def start(places: Places, *, login: bool = False, ends: bool = False) -> "subpro
     """
     if not _may_tell(places):
         return None
-    if not login and is_held(places.state / "notify" / NEXT, unknown=False):
-        return None  # the one that waits has not looked yet, and will see the same
     environ = ourselves.environ()
     if HOME_VARIABLE in os.environ:
         environ[HOME_VARIABLE] = str(places.config.parent)
     try:
-        if ends and _in_service():
-            return _apart(environ) or _patient(environ)
-        return ourselves.start(PART, *((LOGIN,) if login else ()), environment=environ)
+        if login:
+            return ourselves.start(PART, LOGIN, environment=environ)
+        with FileLock(places.state / "notify" / NEXT) as turn:
+            if not _took(turn):
+                return None  # the one that waits has not looked yet, and will see the same
+            if ends and _in_service():
+                turn.release()
+                return _apart(environ) or _patient(environ)
+            return _with_turn(turn, environ)
     except OSError:
         return None
+
+
+def _took(turn: FileLock) -> bool:
+    """Take the place of the process that looks next; True also where locks do not work, and the sender finds another place."""
+    try:
+        private(private(turn.path.parent.parent) / turn.path.parent.name)
+        return turn.acquire()
+    except (OSError, UnsafeFolderError):
+        return True
+
+
+def _with_turn(turn: FileLock, environ: dict[str, str]) -> "subprocess.Popen[bytes]":
+    """Start the sender with the lock on its turn: of a thousand runs that end together, few start one."""
+    descriptor = turn.fileno()
+    if descriptor is None or sys.platform == "win32":
+        turn.release()
+        return ourselves.start(PART, environment=environ)
+    environ[TURN] = str(descriptor)
+    return ourselves.start(PART, environment=environ, descriptors=(descriptor,))
 
 
 def _in_service() -> bool:

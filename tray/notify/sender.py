@@ -23,7 +23,7 @@ from tray.core.errors import BackupTrayError, UnsafeFolderError
 from tray.core.locks import FileLock
 from tray.core.model import Status
 from tray.core.paths import Places, private, session_bus
-from tray.core.sender import LOGIN, LOOK, NEXT
+from tray.core.sender import LOGIN, LOOK, NEXT, TURN
 from tray.notify import fill, outages, queue, queue_file
 from tray.notify.queue import Queue
 from tray.notify.worker import ENDING, STAY_SECONDS, Worker
@@ -32,7 +32,7 @@ TURN_SECONDS = 120.0
 """So long a process waits for its turn to look for news; a look takes a second."""
 _WAIT_SECONDS = 0.02
 _TRIES = 3
-"""A lock may only seem to be taken: `core.sender` asks who holds it by taking it for a moment."""
+"""A lock may only seem to be taken: a process that asks who holds it takes it for a moment."""
 _REAP_SECONDS = 0.25
 
 
@@ -44,12 +44,15 @@ def main() -> int:
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # held back by `core.sender`
     places = paths.places()
+    turn = FileLock(places.state / "notify" / NEXT)
+    if descriptor := os.environ.pop(TURN, ""):
+        turn.adopt(int(descriptor))
     for opened in (queue_file.opened, queue_file.elsewhere):  # the disk may be full for more than the first word
         try:
             with closing(opened(places)) as waiting:
                 if LOGIN in sys.argv[1:]:
                     waiting.set_mark(LOGIN, clock.now_ms())  # whichever sender looks next takes note of it
-                code = run(places, waiting)
+                code = run(places, waiting, turn if descriptor else None)
                 if not waiting.file.exists():  # another process has taken over all that waited here
                     core_sender.start(places)
                 return code
@@ -58,10 +61,14 @@ def main() -> int:
     return 1
 
 
-def run(places: Places, waiting: Queue) -> int:
-    """Look for news, and send messages that are due now or soon, by one thread a channel."""
+def run(places: Places, waiting: Queue, turn: FileLock | None = None) -> int:
+    """Look for news, and send messages that are due now or soon, by one thread a channel.
+
+    Args:
+        turn: The lock on the next turn to look, if the starter of this process has taken it.
+    """
     folder = lock_folder(places)
-    looked = _look(places, folder, waiting)
+    looked = _look(places, folder, waiting, turn)
     if looked is None:
         return 0
     known, status = looked
@@ -104,11 +111,11 @@ def _is_due_soon(waiting: Queue, settings: ChannelSettings) -> bool:
     return next_ms is not None and next_ms - now_ms <= (0 if ENDING.is_set() else STAY_SECONDS * 1000)
 
 
-def _look(places: Places, folder: Path, waiting: Queue) -> tuple[Notify, Status] | None:
+def _look(places: Places, folder: Path, waiting: Queue, taken: FileLock | None) -> tuple[Notify, Status] | None:
     """Look for news as the only process that does; None if another one waits already, and will see the same."""
-    with FileLock(folder / NEXT) as turn, FileLock(folder / LOOK) as mine:
+    with taken or FileLock(folder / NEXT) as turn, FileLock(folder / LOOK) as mine:
         tries = 1
-        while not turn.acquire():
+        while turn.fileno() is None and not turn.acquire():
             if tries == _TRIES:
                 return None
             tries += 1
