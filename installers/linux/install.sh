@@ -131,7 +131,8 @@ cp "$here/common.sh" "$here/uninstall.sh" "$here/service.sh" "$PREFIX/"
 printf '%s\n' "$kind" >"$PREFIX/kind"
 if [ -n "$changed" ]; then
     # The running processes are the old program's. systemd restarts its service itself.
-    verbs="tray window tracker tray.notify.sender"
+    end_ours tray.notify.sender || say "A process that sends messages could not be ended." # icon and runs start another one
+    verbs="tray window tracker"
     [ -d /run/systemd/system ] || verbs="$verbs system"
     # shellcheck disable=SC2086 # a list of words
     if [ -n "$(ours $verbs)" ]; then

@@ -138,8 +138,11 @@ def _check_address(repository: str, environ: Mapping[str, str]) -> None:
             why="Its password is the one that it was made with, so it cannot be made anew.",
             next="Choose another place; or keep your own restic command, with `backup-tray run --` before it.",
         )
-    if kind(repository) == "sftp" and code != 0 and _cause(said) is None and not _ABSENT.search(said):
-        said += _asked(_ssh(repository), environ)[2]  # restic may have ended before it passed on the words of ssh
+    untold = code != 0 and _cause(said) is None and not _ABSENT.search(said) and not _NO_REMOTE.search(said)
+    if untold and kind(repository) in _HELPERS:
+        said += _asked(_HELPERS[kind(repository)](repository), environ)[
+            2
+        ]  # restic may have ended before it passed on these words
     why = _cause(said)
     if why is None and _ABSENT.search(said):
         return
@@ -164,10 +167,19 @@ def _cause(said: str) -> str | None:
     return next((words for pattern, words in _ACCESS if "bucket does not" not in words and pattern.search(said)), None)
 
 
+def _rclone(repository: str) -> list[str]:
+    """Return the command by which rclone looks at the place of an rclone address."""
+    return ["rclone", "lsf", "--max-depth", "1", "--", repository.partition(":")[2]]
+
+
 def _ssh(repository: str) -> list[str]:
     """Return the command by which restic opens an sftp address, without questions."""
     host, port, _ = remote_room.sftp_parts(repository)
     return ["ssh", "-o", "BatchMode=yes", *(["-p", port] if port else []), "-s", "--", host, "sftp"]
+
+
+_HELPERS = {"sftp": _ssh, "rclone": _rclone}
+"""By kind of address: the command of the program by which restic reaches it."""
 
 
 def _asked(argv: Sequence[str], environ: Mapping[str, str], typed: bytes = b"") -> tuple[int | None, str, str]:

@@ -47,14 +47,14 @@ RECORDED = {
     Action.REPOSITORY_CREATED: ("jobs/first_backup.py", "this program made a repository"),
     Action.STATUS_ERROR: ("recording/outage.py", "the status could not be fetched; once for each outage"),
     Action.NOTIFICATION_FAILED: (
-        "notify/sender.py",
+        "notify/outages.py",
         "a channel could not send a message, or the desktop showed none; once for each outage",
     ),
     Action.JOB_OVERDUE: (
         "notify/fill.py",
         "messages said that the job is overdue; the entry has the id of the event in each of them",
     ),
-    Action.JOB_SNOOZED: ("notify/snooze.py", "the user put the messages about the job to rest"),
+    Action.JOB_SNOOZED: ("notify/snooze.py", "the user put the messages about the job to rest, or ended that rest"),
     Action.RECORDER_STARTED: ("recording/tracker_entries.py", "a tracker began"),
     Action.RECORDER_STOPPED: ("recording/tracker_entries.py", "a tracker ended: idle, by a signal, or for a newer one"),
     Action.CLOCK_JUMPED: ("housekeeping/clock_jumps.py", "the clock was set by more than a minute"),

@@ -73,3 +73,24 @@ def test_only_the_variables_of_the_targets_own_login_are_kept(repository: str, n
     environ = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "s", "AWS_SESSION_TOKEN": "", "AWS_CA_BUNDLE": "/x"}
     environ |= {"B2_ACCOUNT_KEY": "k", "PATH": "/bin", "RESTIC_PASSWORD": "p"}
     assert sorted(targets.login(repository, environ)) == names
+
+
+@pytest.mark.parametrize(
+    ("repository", "helper", "words", "why"),
+    [
+        ("rclone:nosuch:backup", "rclone", "didn't find section in config file", "rclone has no such remote"),
+        ("sftp:nowhere.invalid:/backup", "ssh", "ssh: Could not resolve hostname nowhere.invalid", "name is not known"),
+    ],
+)
+def test_the_helper_of_restic_is_asked_where_restic_did_not_pass_on_its_words(
+    repository: str, helper: str, words: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine restic may end before the program by which it reaches the place has said why that failed."""
+
+    def asked(argv: list[str], *_: object) -> tuple[int, str, str]:
+        return 1, "", words if argv[0] == helper else "Fatal: unable to open repository: context canceled"
+
+    monkeypatch.setattr(targets, "_asked", asked)
+    with pytest.raises(JobSetupError) as caught:
+        targets.check(repository, [], {})
+    assert why in caught.value.why
