@@ -15,7 +15,7 @@ from hypothesis import settings
 
 from tests import own_home
 from tests.waiting import over, wait_for
-from tray.core import paths
+from tray.core import paths, sender
 from tray.core.paths import Places
 
 settings.register_profile("same", derandomize=True, deadline=None)
@@ -69,6 +69,7 @@ def own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     last_resort = paths.places()._last_resort  # in /var/tmp
     yield
     _end_trackers(tmp_path / "bt")
+    _end_senders(tmp_path)
     shutil.rmtree(last_resort, ignore_errors=True)
 
 
@@ -88,6 +89,17 @@ def _end_trackers(home: Path) -> None:
     for process in trackers:
         with suppress(psutil.Error):
             process.kill()
+
+
+def _end_senders(folder: Path) -> None:
+    """End the senders of messages that stay for a retry after a test; the folder of their locks tells that there was one."""
+    if not any(any(folder.glob(f"{above}state/notify")) for above in ("", "*/", "*/*/")):
+        return
+    for process in psutil.process_iter(["cmdline"]):
+        with suppress(psutil.Error):
+            if sender.PART in (process.info["cmdline"] or ()):
+                if process.environ().get(paths.HOME_VARIABLE, "").startswith(str(folder)):
+                    process.kill()
 
 
 @pytest.fixture
