@@ -29,6 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     if base := own_home.begin():
         config.add_cleanup(lambda: own_home.end(base))
+        config.add_cleanup(lambda: _kill_senders(base))  # those that had not taken a lock yet when their test ended
         config.option.basetemp = config.option.basetemp or str(base / "p")  # short, for sockets
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -93,8 +94,11 @@ def _end_trackers(home: Path) -> None:
 
 def _end_senders(folder: Path) -> None:
     """End the senders of messages that stay for a retry after a test; the folder of their locks tells that there was one."""
-    if not any(any(folder.glob(f"{above}state/notify")) for above in ("", "*/", "*/*/")):
-        return
+    if any(any(folder.glob(f"{above}state/notify")) for above in ("", "*/", "*/*/")):
+        _kill_senders(folder)
+
+
+def _kill_senders(folder: Path) -> None:
     for process in psutil.process_iter(["cmdline"]):
         with suppress(psutil.Error):
             if sender.PART in (process.info["cmdline"] or ()):
