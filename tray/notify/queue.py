@@ -127,7 +127,7 @@ class Queue(Store):
                 self.db.execute("DELETE FROM deliveries WHERE channel = ? AND incident = ? AND message IS NULL", about)
             self._add_event(event)
             self.db.execute(
-                f"INSERT OR IGNORE INTO deliveries ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, NULL)",  # noqa: S608
+                f"INSERT OR IGNORE INTO deliveries ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, NULL)",
                 (event.id, channel, event.incident or event.kind.value, now_ms, delivery.due_ms, delivery.held),
             )
 
@@ -144,8 +144,8 @@ class Queue(Store):
         held = (AGE, SNOOZE, FAULT, *((QUIET,) if event.kind is EventKind.CLEARED else ()))
         where = f"incident = ? AND message IS NULL AND held IN ({', '.join('?' * len(held))})"
         values = (event.incident, *held)
-        dropped = self.db.execute(f"SELECT DISTINCT channel FROM deliveries WHERE {where}", values).fetchall()  # noqa: S608
-        self.db.execute(f"DELETE FROM deliveries WHERE {where}", values)  # noqa: S608
+        dropped = self.db.execute(f"SELECT DISTINCT channel FROM deliveries WHERE {where}", values).fetchall()
+        self.db.execute(f"DELETE FROM deliveries WHERE {where}", values)
         rest = self.db.execute("SELECT DISTINCT channel FROM deliveries WHERE incident = ?", (event.incident,))
         return {channel for (channel,) in dropped} - {channel for (channel,) in rest}
 
@@ -157,7 +157,7 @@ class Queue(Store):
     def held(self, channel: str, now_ms: int) -> set[str]:
         """Return the ids of the incidents of which *channel* is not to tell yet."""
         rows = self.db.execute(
-            f"SELECT DISTINCT incident FROM deliveries WHERE channel = :channel AND message IS NULL AND NOT ({_WAITS})",  # noqa: S608
+            f"SELECT DISTINCT incident FROM deliveries WHERE channel = :channel AND message IS NULL AND NOT ({_WAITS})",
             {"channel": channel, "now": now_ms, "slack": SLACK_MS},
         )
         return {incident for (incident,) in rows}
@@ -200,7 +200,7 @@ class Queue(Store):
             if row is not None:
                 return None if _lies_ahead(row[2], now_ms, BACK_OFF_MS[-1]) else self._message(row[0], channel, row[1])
             waiting = self.db.execute(
-                f"SELECT seq FROM deliveries WHERE channel = :channel AND {_WAITS} ORDER BY seq LIMIT {MOST_EVENTS}",  # noqa: S608
+                f"SELECT seq FROM deliveries WHERE channel = :channel AND {_WAITS} ORDER BY seq LIMIT {MOST_EVENTS}",
                 {"channel": channel, "now": now_ms, "slack": SLACK_MS},
             )
             seqs = waiting.fetchall()
@@ -271,7 +271,7 @@ class Queue(Store):
             due_ms = int(row[2]) if _lies_ahead(row[2], now_ms, BACK_OFF_MS[-1]) else now_ms
         else:
             (least,) = self.db.execute(
-                f"SELECT min(iif({_WAITS}, :now, due_ms)) FROM deliveries WHERE channel = :channel AND message IS NULL",  # noqa: S608
+                f"SELECT min(iif({_WAITS}, :now, due_ms)) FROM deliveries WHERE channel = :channel AND message IS NULL",
                 {"channel": channel, "now": now_ms, "slack": SLACK_MS},
             ).fetchone()
             if least is None:
@@ -347,7 +347,7 @@ class Queue(Store):
     def drop_old(self, channel: str, now_ms: int) -> None:
         """Drop the events that have waited for *channel* since long ago without a try: there is no session to show them in."""
         where = "channel = ? AND message IS NULL AND made_ms < ?"
-        self.db.execute(f"DELETE FROM deliveries WHERE {where}", (channel, now_ms - GIVE_UP_MS))  # noqa: S608
+        self.db.execute(f"DELETE FROM deliveries WHERE {where}", (channel, now_ms - GIVE_UP_MS))
 
 
 def pace_ms(takes: str) -> int:

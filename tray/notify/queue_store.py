@@ -82,8 +82,8 @@ class Store:
         """Take over the memory of *other*, if it is newer, and all that waits there, if *with_messages*."""
         newer = (other.mark("looked") or 0) > (self.mark("looked") or 0)
         tables = (*(("known", "marks") if newer else ()), *(("events", "messages") if with_messages else ()))
-        copies = {table: other.db.execute(f"SELECT * FROM {table}").fetchall() for table in tables}  # noqa: S608
-        rows = other.db.execute(f"SELECT {COLUMNS} FROM deliveries ORDER BY seq").fetchall() if with_messages else []  # noqa: S608
+        copies = {table: other.db.execute(f"SELECT * FROM {table}").fetchall() for table in tables}
+        rows = other.db.execute(f"SELECT {COLUMNS} FROM deliveries ORDER BY seq").fetchall() if with_messages else []
         with self.changing():
             if newer:
                 self.db.execute("DELETE FROM known")
@@ -94,7 +94,7 @@ class Store:
     def _insert(self, otherwise: str, table: str, rows: Sequence[tuple[object, ...]]) -> None:
         if rows:
             places = ", ".join("?" * len(rows[0]))
-            self.db.executemany(f"INSERT {otherwise} INTO {table} VALUES ({places})", rows)  # noqa: S608
+            self.db.executemany(f"INSERT {otherwise} INTO {table} VALUES ({places})", rows)
 
     @contextmanager
     def changing(self) -> Iterator[None]:

@@ -172,7 +172,8 @@ def in_quiet(channel: ChannelSettings, now_ms: int) -> int | None:
 
 def _moment_ms(day: date, minute: int) -> int:
     """Return the moment of a minute of a local day; of an hour that comes twice, or not at all, the later meaning."""
-    naive = (datetime(day.year, day.month, day.day, minute // 60, minute % 60, fold=fold) for fold in (0, 1))  # noqa: DTZ001
+    hour, rest = divmod(minute, 60)
+    naive = [datetime(day.year, day.month, day.day, hour, rest, fold=fold) for fold in (0, 1)]  # noqa: DTZ001 - in local time
     return int(max(moment.timestamp() for moment in naive) * 1000)
 
 
