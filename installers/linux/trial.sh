@@ -36,7 +36,7 @@ find "$@" -xdev ! -type l \( ! -readable -o -type d ! -executable \) -prune -pri
     sed 's/[][*?\\]/\\&/g; s/\$/$$/g' >"$TRIAL/excluded" || true
 printf '%s\n' "$TRIAL" >>"$TRIAL/excluded"
 left=$(($(wc -l <"$TRIAL/excluded") - 1))
-[ "$left" -eq 0 ] || say "$left places that $(id -un) may not read are left out of the trial."
+[ "$left" -eq 0 ] || say "Files and folders that $(id -un) may not read, left out of the trial: $left"
 
 set -- --exclude-file "$TRIAL/excluded" --exclude-caches "$@"
 if ! { [ -e "$TRIAL/passed" ] && restic cat config >/dev/null 2>&1; }; then

@@ -39,7 +39,12 @@ def _status(args: Namespace) -> int:
         for rest in rests:
             print(words.resting(rest.job, rest.until_ms, now_ms, system=rest.instance is Instance.SYSTEM))
         if len(rows) == 1:
-            print("You are told on this desktop only. To add mail and others: `backup-tray notify lines`.")
+            where = (
+                "You are told on this desktop only"
+                if rows[0].word in (words.READY, words.UNTRIED)
+                else "Nothing tells you"
+            )
+            print(f"{where}. To add mail and others: `backup-tray notify lines`.")
     return 1 if any(row.fault and not (row.settings and row.settings.implied) for row in rows) else 0
 
 

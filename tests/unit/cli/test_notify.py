@@ -81,6 +81,29 @@ def test_the_channels_stand_in_columns(written: Places, capsys: pytest.CaptureFi
     )
 
 
+@pytest.mark.parametrize(
+    ("bus", "line", "words"),
+    [
+        ("unix:path=/nowhere/bus", "", "You are told on this desktop only. "),
+        (None, "", "Nothing tells you. "),
+        ("unix:path=/nowhere/bus", "[channels.desktop]\nenabled = false\n", "Nothing tells you. "),
+    ],
+)
+def test_a_user_whom_nothing_tells_is_not_called_told(
+    bus: str | None,
+    line: str,
+    words: str,
+    places: Places,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On a server, or with the desktop turned off, no message arrives."""
+    monkeypatch.setattr(overview, "session_bus", lambda: bus)
+    private(places.config)
+    places.config_file.write_text(line)
+    assert out(capsys, "status").splitlines()[-1].startswith(words)
+
+
 def test_without_a_channel_the_way_to_one_is_named(places: Places, capsys: pytest.CaptureFixture[str]) -> None:
     """The desktop alone is told, and the command that shows the lines for others works."""
     assert "`backup-tray notify lines`" in out(capsys, "status")
